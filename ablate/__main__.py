@@ -1,0 +1,5 @@
+"""``python -m ablate`` is the console command."""
+
+from ablate.cli import main
+
+main()

@@ -1,0 +1,56 @@
+"""Where a number came from: the code's commit, the libraries, the machine."""
+
+import platform
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablate import __version__
+
+if TYPE_CHECKING:
+    import torch
+
+LIBRARIES = ("torch", "numpy", "optuna", "mlflow", "lightning-fabric")
+
+
+def _git(*arguments: str) -> str | None:
+    """git's answer about this program's own checkout; None where it isn't one."""
+    folder = Path(__file__).parent.parent
+    if not (folder / ".git").exists():
+        return None
+    try:
+        answer = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """Commit (None outside a checkout), whether the tree had changes, versions, platform."""
+    status = _git("status", "--porcelain")
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": None if status is None else bool(status),
+        "ablate": __version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        **{name: version(name) for name in LIBRARIES},
+    }
+
+
+def command() -> str:
+    """The command line as typed, without the folder of the program."""
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def device_name(device: "torch.device") -> str:
+    """What computes: the GPU's name, or the processor's with its threads."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu ({torch.get_num_threads()} threads)"

@@ -1,0 +1,45 @@
+"""How metrics, compute and swept values are called in tables and figures; the unit always comes along."""
+
+from collections.abc import Sequence
+from typing import Any
+
+METRICS = {"mpjpe": "MPJPE", "p_mpjpe": "P-MPJPE", "mpjve": "MPJVE"}
+
+COMPUTE = {
+    "inference_gmacs": "inference",
+    "training_gmacs": "training",
+    "params_m": "params",
+    "latency_ms": "latency",
+    "fps": "speed",
+    "peak_memory_mb": "memory",
+}
+
+# A compute value's name holds one of these.
+_UNITS = {"gmacs": "GMACs", "params": "M", "latency": "ms", "memory": "MB", "fps": "frames/s"}
+
+
+def compute_unit(name: str) -> str:
+    """The unit of a compute value; empty for a plain number such as a ratio."""
+    return next((unit for part, unit in _UNITS.items() if part in name), "")
+
+
+def compute_title(name: str) -> str:
+    """'inference (GMACs)' for 'inference_gmacs'."""
+    return f"{COMPUTE[name]} ({compute_unit(name)})"
+
+
+def error_title(metric: str, unit: str) -> str:
+    """'MPJPE, test (mm)'."""
+    return f"{METRICS[metric]}, test ({unit})"
+
+
+def shown(value: Any) -> str:
+    """A value as people write it: 0.333 for a third, 'off' for an absent part."""
+    if value is None:
+        return "off"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def listed(values: Sequence[Any]) -> str:
+    """'0, 1, 2': what a fact holds over the records."""
+    return ", ".join(map(shown, values))

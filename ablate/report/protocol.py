@@ -1,0 +1,49 @@
+"""What was measured, how and where: the facts that stand beside every number, read from the records."""
+
+from collections.abc import Sequence
+
+from ablate.records import Record
+from ablate.report.names import listed
+from ablate.report.results import distinct
+
+UNKNOWN = "not recorded"
+
+
+def fact(records: Sequence[Record], path: str) -> str:
+    """The distinct values at a dotted path, as text."""
+    return listed(distinct(records, path)) or UNKNOWN
+
+
+def measured(records: Sequence[Record], field: str) -> str:
+    """The distinct values of a field of the test errors, as text."""
+    values = {getattr(m, field) for record in records for m in record.metrics if m.split == "test"}
+    return listed(sorted(values)) or UNKNOWN
+
+
+def flip(records: Sequence[Record]) -> str:
+    states = distinct(records, "config.evaluate.flip")
+    return " and ".join("on" if state else "off" for state in states) or UNKNOWN
+
+
+def seeds(records: Sequence[Record]) -> str:
+    return listed(sorted({record.seed for record in records}))
+
+
+def commit(records: Sequence[Record]) -> str:
+    """The commits that the records were made at, each said to be dirty where uncommitted changes ran."""
+    states = {
+        (str(record.provenance.get("commit") or UNKNOWN)[:12], bool(record.provenance.get("dirty")))
+        for record in records
+    }
+    return ", ".join(f"{name} with uncommitted changes" if dirty else name for name, dirty in sorted(states))
+
+
+def summary(records: Sequence[Record], split: str = "test") -> str:
+    """One line of facts for under a table."""
+    return (
+        f"Protocol {measured(records, 'protocol')}; {split} split of {fact(records, 'config.data.name')}; "
+        f"input {measured(records, 'input')}; F = {fact(records, 'config.model.frames')} frames; "
+        f"H = {measured(records, 'hypotheses')}; K = {measured(records, 'steps')}; "
+        f"flip averaging {flip(records)}; seeds {seeds(records)}; "
+        f"{fact(records, 'provenance.device')}, {fact(records, 'provenance.dtype')}; commit {commit(records)}."
+    )

@@ -1,0 +1,108 @@
+"""The sections of a study that say how to train, evaluate, measure and report, as frozen values."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from models.config import Elastic
+
+Problem = tuple[tuple[str, ...], str]
+
+
+def _at_least(section: object, minimum: float, *names: str) -> Iterator[Problem]:
+    for name in names:
+        value = getattr(section, name)
+        if value < minimum:
+            yield ((name,), f"must be at least {minimum:g}, got {value:g}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How weights are made.
+
+    ``mode: fixed`` trains at the cell's own ratios; ``elastic`` draws them anew each step, so that one training serves
+    every ratio. ``learning_rate`` falls by ``schedule``: ``cosine`` to zero over all steps after ``warmup`` (a share of
+    them), or ``exponential`` by ``decay`` an epoch. ``ema`` averages the weights (its decay a step; None: off).
+    ``clip`` bounds the gradient's norm. ``validate_every`` epochs the validation split is measured, with one hypothesis
+    and one step, and the best epoch's weights are kept. ``windows`` caps the windows of an epoch (None: all).
+    """
+
+    mode: Literal["fixed", "elastic"] = "fixed"
+    elastic: Elastic = field(default_factory=Elastic)
+    epochs: int = 100
+    batch: int = 16
+    windows: int | None = None
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.1
+    schedule: Literal["cosine", "exponential"] = "cosine"
+    warmup: float = 0.05
+    decay: float = 0.993
+    clip: float | None = 1.0
+    ema: float | None = None
+    flip: bool = True
+    validate_every: int = 1
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    accelerator: Literal["cpu", "gpu", "auto"] = "auto"
+    devices: int = 1
+
+    def problems(self) -> Iterator[Problem]:
+        yield from _at_least(self, 1, "epochs", "batch", "validate_every", "devices")
+        if self.windows is not None:
+            yield from _at_least(self, 1, "windows")
+        if self.learning_rate <= 0:
+            yield (("learning_rate",), f"must be positive, got {self.learning_rate:g}")
+        yield from _at_least(self, 0, "weight_decay")
+        if not 0 <= self.warmup < 1:
+            yield (("warmup",), f"is a share of all steps in [0, 1), got {self.warmup:g}")
+        if not 0 < self.decay <= 1:
+            yield (("decay",), f"must lie in (0, 1], got {self.decay:g}")
+        if self.clip is not None and self.clip <= 0:
+            yield (("clip",), f"must be positive, got {self.clip:g}; leave it out or null for none")
+        if self.ema is not None and not 0 < self.ema < 1:
+            yield (("ema",), f"must lie in (0, 1), got {self.ema:g}; leave it out or null for none")
+        yield from ((("elastic", *path), text) for path, text in self.elastic.problems())
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """How poses are sampled and counted: H hypotheses, K denoising steps, flip averaging, DDIM's eta.
+
+    ``batch`` windows go through the network at once; it changes speed and memory, never a result. ``cameras`` (None:
+    all) evaluates only the first so many cameras of each recording.
+    """
+
+    hypotheses: int = 1
+    steps: int = 1
+    flip: bool = True
+    eta: float = 1.0
+    batch: int = 16
+    cameras: int | None = None
+    protocol: Literal["exact"] = "exact"
+
+    def problems(self) -> Iterator[Problem]:
+        yield from _at_least(self, 1, "hypotheses", "steps", "batch")
+        yield from _at_least(self, 0, "eta")
+        if self.cameras is not None:
+            yield from _at_least(self, 1, "cameras")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureConfig:
+    """How compute is measured beside its closed form: latency of one window over ``repeats`` after ``warmup``."""
+
+    counters: bool = True
+    latency: bool = True
+    warmup: int = 2
+    repeats: int = 9
+
+    def problems(self) -> Iterator[Problem]:
+        yield from _at_least(self, 0, "warmup")
+        yield from _at_least(self, 1, "repeats")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportConfig:
+    """What the report shows first: the ``metric`` on the test split against ``compute``."""
+
+    metric: Literal["mpjpe", "p_mpjpe", "mpjve"] = "mpjpe"
+    compute: Literal["inference_gmacs", "training_gmacs", "latency_ms"] = "inference_gmacs"

@@ -1,0 +1,190 @@
+"""Records as MLflow shows them: an experiment a study, a parent run, a child a configuration, a grandchild a seed.
+
+The only file that imports mlflow. Nothing is kept here that the records don't hold: ``mirror`` adds what is missing
+and may be called at any time, as often as one likes.
+"""
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ablate.errors import StorageError
+from ablate.records import Record
+from ablate.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+IDENTITY = "ablate.id"  # what a run mirrors: "study", a configuration's id, or a record's name
+SEEDS = "ablate.seeds"
+BATCH = 900  # MLflow takes at most 1,000 metrics and 100 parameters or tags a call
+UNITS = {"mm": "mm", "mm/frame": "mm_per_frame"}
+
+
+def tracking_uri(workspace: Workspace) -> str:
+    """MLFLOW_TRACKING_URI where it is set, else the SQLite store in the home folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{workspace.database.resolve()}"
+
+
+def flatten(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted paths and texts of a nested mapping, as MLflow's params want them."""
+    for key, inner in value.items():
+        if isinstance(inner, Mapping):
+            yield from flatten(inner, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", str(inner)
+
+
+def summary(record: Record) -> dict[str, float]:
+    """The numbers of one seed by MLflow name, units in the name, oracles marked: last step, overall and by action."""
+    numbers = {name: float(value) for name, value in record.compute.items() if value is not None}
+    for m in record.metrics:
+        if m.step != m.steps:
+            continue
+        name = f"{m.split}_{m.metric}_{UNITS[m.unit]}"
+        if m.aggregation != "mean":
+            name += f"_{m.aggregation}"
+        if m.oracle:
+            name += "_oracle"
+        numbers[f"by_action/{name}/{m.action}" if m.action else name] = m.value
+    return numbers
+
+
+def series(record: Record) -> Iterator[tuple[str, int, float]]:
+    """Curves as (name, step, value): over epochs from the training, over denoising steps from the evaluation."""
+    validated = record.curves.get("validation_epoch", [])
+    for name, values in record.curves.items():
+        epochs = validated if name.startswith("validation_") else range(1, len(values) + 1)
+        yield from ((f"epoch/{name}", int(epoch), value) for epoch, value in zip(epochs, values, strict=True))
+    for m in record.metrics:
+        if not m.action and m.aggregation == "mean":
+            yield f"denoising_step/{m.split}_{m.metric}_{UNITS[m.unit]}", m.step, m.value
+
+
+class Tracker:
+    """MLflow's store for one study. Raises StorageError where it can't be reached."""
+
+    def __init__(self, study: str, workspace: Workspace) -> None:
+        from mlflow.exceptions import MlflowException
+        from mlflow.tracking import MlflowClient
+        from sqlalchemy.exc import SQLAlchemyError
+
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        uri = tracking_uri(workspace)
+        local = uri.startswith("sqlite:")
+        try:
+            self._client: MlflowClient = MlflowClient(tracking_uri=uri)
+            experiment = self._client.get_experiment_by_name(study)
+            location = (workspace.artifacts / study).resolve().as_uri() if local else None
+            self._experiment = (
+                experiment.experiment_id
+                if experiment is not None
+                else self._client.create_experiment(study, artifact_location=location)
+            )
+            self._runs = {run.data.tags.get(IDENTITY, ""): run for run in self._existing()}
+        except (MlflowException, SQLAlchemyError) as error:
+            reason = str(error).splitlines()[0]
+            raise StorageError(f"{uri}: MLflow can't open it ({reason}); see MLFLOW_TRACKING_URI") from error
+
+    def _existing(self) -> Iterator["Run"]:
+        token = None
+        while True:
+            page = self._client.search_runs([self._experiment], max_results=5000, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _open(self, identity: str, name: str, tags: Mapping[str, str], parent: str | None = None) -> str:
+        """The run that mirrors ``identity``, made when it is missing."""
+        if identity not in self._runs:
+            lineage = {"mlflow.parentRunId": parent} if parent else {}
+            self._runs[identity] = self._client.create_run(
+                self._experiment, run_name=name, tags={IDENTITY: identity, **lineage, **tags}
+            )
+        return str(self._runs[identity].info.run_id)
+
+    def _log(self, run: str, metrics: Iterable[tuple[str, int, float]], params: Mapping[str, str], when: int) -> None:
+        from mlflow.entities import Metric, Param
+
+        entries = [Metric(name, value, when, step) for name, step, value in metrics]
+        for start in range(0, len(entries), BATCH):
+            self._client.log_batch(run, metrics=entries[start : start + BATCH])
+        texts = [Param(key, value) for key, value in params.items()]
+        for start in range(0, len(texts), 100):
+            self._client.log_batch(run, params=texts[start : start + 100])
+
+    def mirror(self, question: str, planned: int, records: Sequence[Record]) -> None:
+        """Show these records: what is new becomes runs, and their configurations' means are brought up to date."""
+        tags = {"ablate.kind": "study", "mlflow.note.content": question}
+        parent = self._open("study", "study", tags)
+        cells: dict[str, list[Record]] = {}
+        for record in records:
+            cells.setdefault(record.trial, []).append(record)
+        for trial, seeds in cells.items():
+            first = seeds[0]
+            child = self._open(trial, first.label, {"ablate.kind": "configuration", **_tags(first)}, parent)
+            for record in seeds:
+                if record.name not in self._runs:
+                    self._seed(record, child)
+            known = str([r.seed for r in seeds])
+            if self._client.get_run(child).data.tags.get(SEEDS) != known:
+                self._configuration(child, seeds)
+                self._client.set_tag(child, SEEDS, known)
+                self._client.set_terminated(child, end_time=max(_ended(r) for r in seeds))
+        self._client.set_tag(parent, "ablate.finished", f"{len(records)} of {planned}")
+        self._client.set_terminated(parent, status="FINISHED" if len(records) >= planned else "KILLED")
+
+    def _seed(self, record: Record, child: str) -> None:
+        tags = {
+            "ablate.kind": "seed",
+            "seed": str(record.seed),
+            "training_key": record.training_key,
+            **_tags(record),
+            **{f"from.{key}": str(value) for key, value in record.provenance.items()},
+        }
+        run = self._open(record.name, f"{record.label} seed {record.seed}", tags, child)
+        numbers = [(name, 0, value) for name, value in summary(record).items()]
+        self._log(run, [*numbers, *series(record)], dict(flatten(record.config)), _ended(record))
+        self._client.set_terminated(run, end_time=_ended(record))
+
+    def _configuration(self, run: str, seeds: Sequence[Record]) -> None:
+        """Mean over seeds, and their spread where there are at least two."""
+        columns = [summary(record) for record in seeds]
+        numbers: list[tuple[str, int, float]] = []
+        for name in columns[0]:
+            values = np.array([c[name] for c in columns if name in c])
+            numbers.append((name, 0, float(values.mean())))
+            if len(values) > 1 and not name.startswith("by_action/"):
+                numbers.append((f"{name}_std", 0, float(values.std(ddof=1))))
+        self._log(run, numbers, dict(flatten(seeds[0].config)), max(_ended(r) for r in seeds))
+
+    def attach(self, study_yaml: str, report: Path, weights: Mapping[str, Path]) -> None:
+        """Put the study's text, its report and its weights on the parent run, and the front on top as a table."""
+        import pandas as pd
+
+        parent = str(self._runs["study"].info.run_id)
+        self._client.log_text(parent, study_yaml, "study.yaml")
+        self._client.log_artifacts(parent, str(report), "report")
+        front = report / "tables" / "front.csv"
+        if front.exists():
+            self._client.log_table(parent, pd.read_csv(front), "front.json")
+        there = {Path(item.path).name for item in self._client.list_artifacts(parent, "weights")}
+        for path in weights.values():
+            if path.name not in there:
+                self._client.log_artifact(parent, str(path), "weights")
+
+
+def _tags(record: Record) -> dict[str, str]:
+    swept = {path.removeprefix("model."): str(value) for path, value in record.params.items()}
+    return {"model": str(record.config["name"]), "group": record.group, "configuration": record.trial, **swept}
+
+
+def _ended(record: Record) -> int:
+    return int(datetime.fromisoformat(record.provenance["finished"]).timestamp() * 1000)

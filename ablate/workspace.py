@@ -1,0 +1,47 @@
+"""Where things lie on disk: the records' home and the reports' folder."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablate.errors import StorageError
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """``home`` keeps records, weights, MLflow's and Optuna's stores; ``reports`` gets the generated reports."""
+
+    home: Path = Path(".ablate")
+    reports: Path = Path("reports")
+
+    def records(self, study: str) -> Path:
+        return self.home / "records" / study
+
+    def weights(self, training_key: str) -> Path:
+        return self.home / "weights" / f"{training_key}.safetensors"
+
+    @property
+    def journal(self) -> Path:
+        return self.home / "optuna.journal"
+
+    @property
+    def database(self) -> Path:
+        return self.home / "mlflow.db"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.home / "artifacts"
+
+    def prepare(self) -> None:
+        """Make both folders, and prove that they can be written before hours of work depend on it.
+
+        Raises StorageError.
+        """
+        for folder, option in ((self.home, "--home"), (self.reports, "the working directory")):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=folder) as probe:
+                    probe.write(b"\0")
+            except OSError as error:
+                text = f"{folder}: can't be written ({error.strerror}); make it writable, or choose another {option}"
+                raise StorageError(text) from error

@@ -1,0 +1,189 @@
+"""Hierarchical temporal pruning (arXiv 2508.21363; stages after our own design, their equations are not public).
+
+Changes from D3DP:
+- once a window, ``select`` chooses frames from the clean 2D input (TCEP, and by default MGPTP), for all hypotheses,
+  denoising steps and both flips;
+- inside the denoiser, ``Passage`` drops the other frames before the configured pairs, limits temporal attention to what
+  was kept (SFT), and recovers all frames before the head.
+Nothing else: the blocks, the sampler, the loss and every weight are D3DP's.
+
+Legend: B windows, H hypotheses, F frames, N kept by TCEP, M kept by MGPTP, D dropped, J joints, C channels.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.config import MGPTP, TCEP, Pruning
+from models.pruning import mgptp, recover, sft
+from models.pruning.policies import POLICIES
+from models.pruning.tcep import Graph
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What was decided once a window, ready for any pass; ``None`` where a stage has nothing to say.
+
+    ``tcep_BN``: frames that TCEP keeps. ``mgptp_BM``: frames that MGPTP keeps (None if it looks at tokens).
+    ``guidance_BF``: TCEP's score, for clustering tokens. ``rank_BFF``: neighbours in the graph, for focused attention.
+    """
+
+    pruning: Pruning
+    frames: int
+    tcep_BN: Tensor | None = None
+    mgptp_BM: Tensor | None = None
+    guidance_BF: Tensor | None = None
+    rank_BFF: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> "Selection":
+        """The same decisions on ``device`` (``meta`` keeps their shapes: enough to count a pass)."""
+        return self._each(lambda tensor: tensor.to(device))
+
+    def repeated(self, times: int) -> "Selection":
+        """For windows x hypotheses in one batch: each window's decisions ``times`` over."""
+        if times == 1:
+            return self
+        return self._each(lambda tensor: tensor.repeat_interleave(times, 0))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Selection":
+        changed: dict[str, Any] = {k: change(v) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        return replace(self, **changed)
+
+
+def select(x2d_BFJ2: Tensor, pruning: Pruning) -> Selection | None:
+    """Frames from clean 2D poses; None when nothing would change. Float64 on the CPU: the same on every device."""
+    frames = x2d_BFJ2.shape[1]
+    kept = frames if pruning.tcep is None else pruning.tcep.count(frames)
+    clusters = kept if pruning.mgptp is None else pruning.mgptp.count(frames)
+    focus = None if pruning.sft is None else pruning.sft.focus
+    if clusters == frames and focus is None and not pruning.recovers_by_attention:
+        return None
+    stage = pruning.tcep or TCEP()
+    stride = frames / (kept if kept < frames else clusters)
+    graph = Graph(x2d_BFJ2.detach().to("cpu", torch.float64), stride, stage)
+    tcep_BN = POLICIES[stage.policy](graph, kept) if kept < frames else None
+    by_tokens = pruning.mgptp is not None and pruning.mgptp.source == "tokens"
+    return Selection(
+        pruning=pruning,
+        frames=frames,
+        tcep_BN=tcep_BN,
+        mgptp_BM=_cluster_descriptors(graph, tcep_BN, pruning.mgptp, clusters)
+        if pruning.mgptp is not None and clusters < kept and not by_tokens
+        else None,
+        guidance_BF=graph.guidance_BF.float() if clusters < kept and by_tokens else None,
+        rank_BFF=None if focus is None else sft.neighbour_ranks(graph.similarity_BFF),
+    )
+
+
+def _cluster_descriptors(graph: Graph, tcep_BN: Tensor | None, stage: MGPTP, clusters: int) -> Tensor:
+    """MGPTP on TCEP's descriptors: (B, M) frames of the window."""
+    if tcep_BN is None:
+        tcep_BN = torch.arange(graph.frames).expand(len(graph.x2d_BFJ2), -1)
+    score_BN = mgptp.peak_scores(
+        sft.among(graph.distance_BFF, tcep_BN),
+        tcep_BN,
+        graph.guidance_BF.gather(1, tcep_BN),
+        stride=graph.frames / clusters,
+        clusters=clusters,
+        neighbours=stage.neighbours,
+    )
+    return tcep_BN.gather(1, mgptp.best_of_segments(score_BN, clusters))
+
+
+class Passage:
+    """One pass's tokens on their way through the pairs: which frames are still there, and what was frozen.
+
+    ``frames_BN``: frames of the window that are left (None: all). ``context_BDJC``: dropped frames as they were, which
+    kept ones still see where SFT is absent. ``mask_BNN``: who sees whom, where SFT focuses. Without a selection every
+    method hands its tokens back untouched.
+    """
+
+    def __init__(self, selection: Selection | None, hypotheses: int) -> None:
+        self.selection = None if selection is None else selection.repeated(hypotheses)
+        self.frames_BN: Tensor | None = None
+        self.context_BDJC: Tensor | None = None
+        self.context_frames_BD: Tensor | None = None
+        self.mask_BNN: Tensor | None = None
+
+    def prune(self, pair: int, x_BFJC: Tensor) -> Tensor:
+        """Drops the frames that the stages before ``pair`` drop."""
+        if self.selection is None:
+            return x_BFJC
+        stages = self.selection.pruning
+        if stages.tcep is not None and pair == stages.tcep.before_pair and self.selection.tcep_BN is not None:
+            x_BFJC = self._keep(x_BFJC, self.selection.tcep_BN)
+        if stages.mgptp is not None and pair == stages.mgptp.before_pair:
+            x_BFJC = self._cluster(x_BFJC, stages.mgptp)
+        if stages.sft is not None and stages.sft.focus is not None and pair in stages.pairs:
+            self._focus(x_BFJC, stages.sft.focus)
+        return x_BFJC
+
+    def embed(self, x_BNJC: Tensor, embedding_FC: Tensor) -> Tensor:
+        """Adds each frame's learned embedding, also to those that were dropped before they met it."""
+        if self.frames_BN is None:
+            return x_BNJC + embedding_FC[:, None]
+        if self.context_BDJC is not None and self.context_frames_BD is not None:
+            self.context_BDJC = self.context_BDJC + embedding_FC[self.context_frames_BD][:, :, None]
+        return x_BNJC + embedding_FC[self.frames_BN][:, :, None]
+
+    def recover(self, x_BNJC: Tensor, attention: recover.CrossAttention | None) -> Tensor:
+        """All frames again."""
+        if self.selection is None:
+            return x_BNJC
+        if self.selection.pruning.recovers_by_attention:
+            assert attention is not None  # the lifter has checked
+            recovered: Tensor = attention(x_BNJC)
+            return recovered
+        if self.frames_BN is None:
+            return x_BNJC
+        return recover.interpolate(x_BNJC, self.frames_BN, self.selection.frames)
+
+    def _cluster(self, x_BNJC: Tensor, stage: MGPTP) -> Tensor:
+        assert self.selection is not None
+        frames, count = self.selection.frames, x_BNJC.shape[1]
+        clusters = stage.count(frames)
+        if clusters == count:
+            return x_BNJC
+        if self.selection.mgptp_BM is not None:
+            chosen = self.selection.mgptp_BM
+            return self._keep(x_BNJC, chosen if self.frames_BN is None else torch.searchsorted(self.frames_BN, chosen))
+        assert self.selection.guidance_BF is not None
+        left_BN = self.frames_BN
+        if left_BN is None:
+            left_BN = torch.arange(frames, device=x_BNJC.device).expand(len(x_BNJC), -1)
+        score_BN = mgptp.peak_scores(
+            mgptp.squared_distances(x_BNJC.mean(2)),
+            left_BN,
+            self.selection.guidance_BF.gather(1, left_BN),
+            stride=frames / clusters,
+            clusters=clusters,
+            neighbours=stage.neighbours,
+        )
+        return self._keep(x_BNJC, mgptp.best_of_segments(score_BN, clusters))
+
+    def _keep(self, x_BNJC: Tensor, positions_BM: Tensor) -> Tensor:
+        assert self.selection is not None
+        count = x_BNJC.shape[1]
+        if self.selection.pruning.sft is None:
+            dropped_BD = sft.others(positions_BM, count)
+            frozen, frozen_frames = [sft.gather(x_BNJC, dropped_BD)], [self._numbers(dropped_BD)]
+            if self.context_BDJC is not None and self.context_frames_BD is not None:
+                frozen, frozen_frames = [self.context_BDJC, *frozen], [self.context_frames_BD, *frozen_frames]
+            self.context_BDJC, self.context_frames_BD = torch.cat(frozen, dim=1), torch.cat(frozen_frames, dim=1)
+        self.frames_BN = self._numbers(positions_BM)
+        return sft.gather(x_BNJC, positions_BM)
+
+    def _numbers(self, positions_BM: Tensor) -> Tensor:
+        """Positions among the frames that are left -> frames of the window."""
+        return positions_BM if self.frames_BN is None else self.frames_BN.gather(1, positions_BM)
+
+    def _focus(self, x_BNJC: Tensor, focus: int) -> None:
+        assert self.selection is not None
+        rank_BNN = self.selection.rank_BFF
+        assert rank_BNN is not None
+        if self.frames_BN is not None:
+            rank_BNN = sft.among(rank_BNN, self.frames_BN)
+        self.mask_BNN = sft.focus_mask(rank_BNN, focus) if focus < x_BNJC.shape[1] else None

@@ -1,0 +1,113 @@
+"""The shared layers: attention, MLP, block, time embedding.
+
+Legend: B windows (or windows x hypotheses), F frames, J joints, C channels, S frames that serve as keys and values,
+D dropped frames.
+
+Tokens stay (B, F, J, C) from the embedding to the head. Spatial attention sees frames as batch; temporal attention sees
+joints as further heads; both are strided views, so no block copies tokens into another order.
+"""
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor, nn
+
+Axis = Literal["joints", "frames"]
+
+
+class Attention(nn.Module):
+    """Multi-head attention along the joints of a frame, or along the frames of a joint."""
+
+    def __init__(self, width: int, heads: int, axis: Axis) -> None:
+        super().__init__()
+        self.heads, self.axis = heads, axis
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def _view(self, x_BFJC: Tensor) -> Tensor:
+        """(batch, heads, sequence, C / heads) as a view."""
+        windows, frames, joints, width = x_BFJC.shape
+        channels = width // self.heads
+        if self.axis == "joints":
+            return x_BFJC.view(windows * frames, joints, self.heads, channels).transpose(1, 2)
+        return x_BFJC.view(windows, frames, joints * self.heads, channels).transpose(1, 2)
+
+    def forward(self, x_BFJC: Tensor, source_BSJC: Tensor, mask_BFS: Tensor | None = None) -> Tensor:
+        """Queries from ``x_BFJC``, keys and values from ``source_BSJC``; ``mask_BFS`` True where a query may look."""
+        # three products instead of one fused: each result is contiguous, so heads of all joints are one strided axis
+        width = x_BFJC.shape[-1]
+        weights = self.qkv.weight.view(3, width, width).unbind()
+        biases = self.qkv.bias.view(3, width).unbind()
+        q = self._view(nnf.linear(x_BFJC, weights[0], biases[0]))
+        k = self._view(nnf.linear(source_BSJC, weights[1], biases[1]))
+        v = self._view(nnf.linear(source_BSJC, weights[2], biases[2]))
+        mask = None if mask_BFS is None else mask_BFS[:, None]
+        out = nnf.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        projected: Tensor = self.proj(out.transpose(1, 2).reshape(x_BFJC.shape))
+        return projected
+
+
+class Mlp(nn.Module):
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.fc2(nnf.gelu(self.fc1(x)))
+        return y
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block along one axis (as MixSTE's)."""
+
+    def __init__(self, width: int, heads: int, hidden: int, axis: Axis) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=1e-6)
+        self.attn = Attention(width, heads, axis)
+        self.norm2 = nn.LayerNorm(width, eps=1e-6)
+        self.mlp = Mlp(width, hidden)
+
+    def forward(
+        self,
+        x_BFJC: Tensor,
+        *,
+        context_BDJC: Tensor | None = None,
+        mask_BFF: Tensor | None = None,
+        keep: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """``context_BDJC``: frozen tokens that are seen but not updated. ``mask_BFF``: which frames see which.
+
+        ``keep``: stochastic depth's factor for each of the two branches, broadcastable to ``x_BFJC``.
+        """
+        y = self.norm1(x_BFJC)
+        source = y if context_BDJC is None else torch.cat([y, self.norm1(context_BDJC)], dim=1)
+        update: Tensor = self.attn(y, source, mask_BFF)
+        x_BFJC = x_BFJC + (update if keep is None else update * keep[0])
+        update = self.mlp(self.norm2(x_BFJC))
+        return x_BFJC + (update if keep is None else update * keep[1])
+
+
+class TimeEmbedding(nn.Module):
+    """The diffusion time as channels: sines, then cosines, of the raw integer; then an MLP (as D3DP's)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.fc1 = nn.Linear(width, 2 * width)
+        self.fc2 = nn.Linear(2 * width, width)
+
+    def forward(self, t_B: Tensor) -> Tensor:
+        y: Tensor = self.fc2(nnf.gelu(self.fc1(sinusoid(t_B, self.width))))
+        return y
+
+
+def sinusoid(t_B: Tensor, width: int) -> Tensor:
+    """(B, width) float32: ``width / 2`` sines, then cosines, wavelengths rising geometrically to 10000 x 2 pi."""
+    half = width // 2
+    step = -math.log(10000) / max(half - 1, 1)
+    frequency = torch.exp(torch.arange(half, device=t_B.device) * step)
+    phase = t_B.float()[:, None] * frequency
+    return torch.cat([phase.sin(), phase.cos()], dim=-1)

@@ -1,0 +1,102 @@
+"""The denoiser: MixSTE (Zhang et al., CVPR 2022) as D3DP (ICCV 2023) uses it.
+
+Legend: B windows, H hypotheses, F frames, J joints, C channels, L pairs, S the longest sequence of a block.
+"""
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor, nn
+
+from models.config import D3DP, JOINTS
+from models.htp import Passage, Selection
+from models.layers import Block, TimeEmbedding
+from models.pruning.recover import CrossAttention
+
+
+class MixSTE(nn.Module):
+    """Pairs of a spatial and a temporal block over tokens that stay (B x H, F, J, C)."""
+
+    def __init__(self, config: D3DP) -> None:
+        super().__init__()
+        width, hidden = config.width, config.hidden
+        self.config = config
+        self.embed = nn.Linear(5, width)
+        self.joint_embedding = nn.Parameter(torch.zeros(JOINTS, width))
+        self.frame_embedding = nn.Parameter(torch.zeros(config.frames, width))
+        if config.init == "warm":
+            nn.init.normal_(self.joint_embedding, std=0.5)
+            nn.init.normal_(self.frame_embedding, std=0.1)
+        self.time = TimeEmbedding(width)
+        self.spatial = nn.ModuleList(Block(width, config.heads, hidden, "joints") for _ in range(config.depth))
+        self.temporal = nn.ModuleList(Block(width, config.heads, hidden, "frames") for _ in range(config.depth))
+        self.spatial_norm = nn.LayerNorm(width, eps=1e-6)
+        self.temporal_norm = nn.LayerNorm(width, eps=1e-6)
+        self.head_norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, 3)
+        # drawn last, so that a seed gives the host the same weights with and without it
+        by_attention = config.pruning is not None and config.pruning.recovers_by_attention
+        self.recover = CrossAttention(config.frames, width, config.heads) if by_attention else None
+
+    def forward(
+        self,
+        x2d_BFJ2: Tensor,
+        xt_BHFJ3: Tensor,
+        t_B: Tensor,
+        selection: Selection | None = None,
+        keep_LBS: Tensor | None = None,
+    ) -> Tensor:
+        """(B, H, F, J, 3) clean poses in metres from 2D poses, noisy 3D poses and the diffusion times.
+
+        Raises ValueError for windows of another length than the config's.
+
+        ``keep_LBS``: stochastic depth's factors of every branch, from ``drop_path``; None keeps all.
+        """
+        hypotheses, frames = xt_BHFJ3.shape[1], self.config.frames
+        if x2d_BFJ2.shape[1:] != (frames, JOINTS, 2):
+            raise ValueError(f"2D windows must be (B, {frames}, {JOINTS}, 2), got {tuple(x2d_BFJ2.shape)}")
+        # the 2D part of the embedding is the same for all hypotheses: W [x2d; xt] = W2 x2d + W3 xt
+        known_BFJC = nnf.linear(self._scaled(x2d_BFJ2), self.embed.weight[:, :2], self.embed.bias)
+        known_BFJC = known_BFJC + (self.joint_embedding + self.time(t_B)[:, None, None])
+        x = (nnf.linear(xt_BHFJ3, self.embed.weight[:, 2:]) + known_BFJC[:, None]).flatten(0, 1)
+        passage = Passage(selection, hypotheses)
+        for pair, (spatial, temporal) in enumerate(zip(self.spatial, self.temporal, strict=True)):
+            x = passage.prune(pair, x)
+            x = self.spatial_norm(spatial(x, keep=self._keep(keep_LBS, pair, 0, x)))
+            if pair == 0:
+                x = passage.embed(x, self.frame_embedding)
+            keep = self._keep(keep_LBS, pair, 1, x)
+            x = temporal(x, context_BDJC=passage.context_BDJC, mask_BFF=passage.mask_BNN, keep=keep)
+            x = self.temporal_norm(x)
+        x = passage.recover(x, self.recover)
+        x0: Tensor = self.head(self.head_norm(x))
+        return x0.view(xt_BHFJ3.shape)
+
+    def drop_path(self, windows: int, generator: torch.Generator) -> Tensor | None:
+        """Draws stochastic depth's factors for a batch, (4 L, B, S); None where its rate is 0.
+
+        As in D3DP the rate rises linearly over the pairs, and each sequence of a block (a frame in spatial, a joint in
+        temporal ones) is a draw of its own.
+        """
+        config = self.config
+        if config.drop_path == 0:
+            return None
+        rate_L = torch.linspace(0, config.drop_path, config.depth).repeat_interleave(4)[:, None, None]
+        shape = (4 * config.depth, windows, max(config.frames, JOINTS))
+        kept = torch.rand(shape, generator=generator) >= rate_L
+        return (kept / (1 - rate_L)).to(self.head.weight.device)
+
+    def _keep(self, keep_LBS: Tensor | None, pair: int, block: int, x_BFJC: Tensor) -> tuple[Tensor, Tensor] | None:
+        """The factors of one block's two branches, as wide as its sequences."""
+        if keep_LBS is None:
+            return None
+        first, second = keep_LBS[4 * pair + 2 * block], keep_LBS[4 * pair + 2 * block + 1]
+        if block == 0:
+            frames = x_BFJC.shape[1]
+            return first[:, :frames, None, None], second[:, :frames, None, None]
+        return first[:, None, :JOINTS, None], second[:, None, :JOINTS, None]
+
+    def _scaled(self, x2d_BFJ2: Tensor) -> Tensor:
+        if self.config.input == "absolute":
+            return x2d_BFJ2
+        root, rest = x2d_BFJ2[:, :, :1], x2d_BFJ2[:, :, 1:]
+        return torch.cat([root, (rest - root) * 5], dim=2)

@@ -1,0 +1,56 @@
+"""Recovery: from the kept frames back to all frames of the window.
+
+Legend: B windows (or windows x hypotheses), F frames, N kept frames, J joints, C channels.
+"""
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor, nn
+
+from models.pruning.sft import gather
+
+
+def interpolation(frames_BN: Tensor, frames: int) -> tuple[Tensor, Tensor, Tensor]:
+    """For every frame, which two kept ones it lies between, and how far along: (B, F) each.
+
+    ``frames_BN`` rises and holds both endpoints, so N >= 2.
+    """
+    count = frames_BN.shape[1]
+    wanted = torch.arange(frames, device=frames_BN.device).expand(len(frames_BN), -1).contiguous()
+    before = (torch.searchsorted(frames_BN.contiguous(), wanted, right=True) - 1).clamp(0, count - 2)
+    after = before + 1
+    start, end = frames_BN.gather(1, before), frames_BN.gather(1, after)
+    return before, after, (wanted - start) / (end - start)
+
+
+def interpolate(x_BNJC: Tensor, frames_BN: Tensor, frames: int) -> Tensor:
+    """Kept tokens, linearly in time, to (B, frames, J, C): no parameters, and the dense network again at N = F."""
+    before, after, along = interpolation(frames_BN, frames)
+    return torch.lerp(gather(x_BNJC, before), gather(x_BNJC, after), along.to(x_BNJC.dtype)[:, :, None, None])
+
+
+class CrossAttention(nn.Module):
+    """Learned queries, one a frame, attend to the kept tokens of each joint (as HoT, CVPR 2024, does)."""
+
+    def __init__(self, frames: int, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query_FC = nn.Parameter(torch.empty(frames, width).normal_(std=0.1))
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.q = nn.Linear(width, width)
+        self.k = nn.Linear(width, width)
+        self.v = nn.Linear(width, width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x_BNJC: Tensor) -> Tensor:
+        """(B, N, J, C) -> (B, F, J, C). Queries are the same for all joints; keys and values are each joint's own."""
+        windows, _, joints, width = x_BNJC.shape
+        source = self.norm(x_BNJC)
+        # the heads of all joints side by side, (B, J x heads, frames, C / heads): strided views, no permuted copies
+        sizes = (joints * self.heads, width // self.heads)
+        q = self.q(self.query_FC).repeat(1, joints).view(1, -1, *sizes).expand(windows, -1, -1, -1).transpose(1, 2)
+        k = self.k(source).view(windows, -1, *sizes).transpose(1, 2)
+        v = self.v(source).view(windows, -1, *sizes).transpose(1, 2)
+        out = nnf.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(windows, -1, joints, width)
+        update: Tensor = self.proj(out)
+        return self.query_FC[:, None] + update

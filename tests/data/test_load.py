@@ -1,0 +1,104 @@
+"""The way from a configuration to windows: what comes out, and a digest that moves with every number."""
+
+import importlib
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ablate.data import DATASETS, load
+from ablate.data.camera import project, world_to_camera
+from ablate.data.config import DataConfig
+from ablate.data.film import film
+from ablate.data.recording import Camera
+from ablate.data.synthetic import read
+
+CONFIG = DataConfig(clip_seconds=1, cameras=2)
+
+
+def test_every_dataset_has_a_reader() -> None:
+    for module in DATASETS.values():
+        assert callable(importlib.import_module(module).read)
+
+
+def test_configuring_needs_no_numpy() -> None:
+    code = "import sys, ablate.data.config; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_views_hold_what_they_say() -> None:
+    recording = read(CONFIG).splits["test"][0]
+    views = film(recording, replace(CONFIG, input="gt"))
+    assert [view.camera_index for view in views] == [0, 1]
+    assert len({view.label for view in views}) == 2
+    for view in views:
+        assert (view.x3d_TJ3[:, 0] == 0).all(), "the root must be exactly zero"
+        points_TJ3 = world_to_camera(recording.world_TJ3, view.camera)
+        np.testing.assert_allclose(view.x3d_TJ3 + view.root_T3[:, None], points_TJ3, atol=1e-5)
+        np.testing.assert_allclose(view.x2d_TJ2, project(points_TJ3, view.camera), atol=1e-6)
+        assert (view.subject, view.action, view.recording) == ("P7", "Walking", "P7/Walking")
+        assert all(a.dtype == np.float32 for a in (view.x2d_TJ2, view.x3d_TJ3, view.root_T3))
+
+
+def test_detector_input_is_the_truth_with_noise_of_some_pixels() -> None:
+    recording = read(CONFIG).splits["test"][0]
+    for true, seen in zip(film(recording, replace(CONFIG, input="gt")), film(recording, CONFIG), strict=True):
+        np.testing.assert_array_equal(true.x3d_TJ3, seen.x3d_TJ3)
+        pixels = np.linalg.norm(true.x2d_TJ2 - seen.x2d_TJ2, axis=-1) * 500
+        assert 2 < np.median(pixels) < 12
+
+
+def test_a_view_depends_on_its_recording_alone() -> None:
+    source = read(CONFIG)
+    alone = film(source.splits["test"][3], CONFIG)
+    together = load(CONFIG, 9).test.views[6:8]
+    for one, other in zip(alone, together, strict=True):
+        assert one.label == other.label
+        np.testing.assert_array_equal(one.x2d_TJ2, other.x2d_TJ2)
+
+
+def test_a_recording_with_cameras_keeps_them() -> None:
+    camera = Camera(
+        name="54138969",
+        orientation=(0.5, -0.5, 0.5, -0.5),
+        translation=(-5, 0, 1),
+        intrinsic=(2.29, 2.29, 0.02, 0.01, -0.2, 0.24, 0, 0, 0),
+        resolution=(1000, 1002),
+    )
+    recording = replace(read(CONFIG).splits["test"][0], cameras=(camera,))
+    (view,) = film(recording, CONFIG)
+    assert view.camera is camera
+    assert view.label == "P7/Walking 54138969"
+
+
+def test_digest_is_stable_and_moves_with_the_numbers() -> None:
+    digest = load(CONFIG, 9).digest
+    assert len(digest) == 64
+    assert load(CONFIG, 27).digest == digest, "the same data in other windows"
+    changed = (
+        replace(CONFIG, seed=1),
+        replace(CONFIG, input="gt"),
+        replace(CONFIG, cameras=1),
+        replace(CONFIG, clip_seconds=1.1),
+    )
+    assert len({load(config, 9).digest for config in changed} | {digest}) == len(changed) + 1
+
+
+def test_info_is_plain_and_tells_what_there_is() -> None:
+    info = json.loads(json.dumps(load(CONFIG, 9).info, allow_nan=False))
+    assert info["name"] == "synthetic"
+    assert info["input"] == "detector"
+    assert info["subjects"]["test"] == ["P7", "P8"]
+    assert info["clips"] == {"train": 45, "validation": 9, "test": 18}
+    assert info["minutes"]["train"] == pytest.approx(0.75)
+    assert info["fps"] == [50.0]
+    assert info["licence"]
+
+
+def test_all_frames_of_all_views_count_once() -> None:
+    splits = load(CONFIG, 27)
+    for windows in (splits.train, splits.validation, splits.test):
+        assert windows.counted_WF.sum() == sum(len(view) for view in windows.views)

@@ -1,0 +1,173 @@
+"""What every name in the zoo must do, at size tiny."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import models
+from models.config import SFT, TCEP, Elastic, Pruning, Recovery
+from models.contract import Lifter
+from models.mixste import MixSTE
+from tests.models.motion import poses, windows
+
+FRAMES = models.SIZES["tiny"]["frames"]
+
+
+@pytest.fixture(params=models.MODELS)
+def lifter(request: pytest.FixtureRequest) -> Lifter:
+    return models.build(request.param, size="tiny", seed=0)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_lift_is_finite_and_shaped(lifter: Lifter) -> None:
+    out = lifter.lift(windows(2, FRAMES), hypotheses=3, steps=2)
+    assert out.shape == (2, 2, 3, FRAMES, 17, 3)
+    assert out.isfinite().all()
+
+
+def test_gradient_reaches_every_parameter(lifter: Lifter) -> None:
+    torch.autograd.backward(lifter.loss(windows(2, FRAMES), poses(2, FRAMES), generator=generator()))
+    dead = [name for name, p in lifter.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert not dead
+
+
+def test_gradient_reaches_learned_recovery() -> None:
+    pruning = Pruning(tcep=TCEP(), recovery=Recovery(kind="cross_attention"))
+    test_gradient_reaches_every_parameter(models.build("d3dp", size="tiny", seed=0, pruning=pruning))
+
+
+def test_same_seed_same_output(lifter: Lifter) -> None:
+    x2d = windows(2, FRAMES)
+    first, second = (lifter.lift(x2d, hypotheses=2, steps=2, noise=generator(3)) for _ in range(2))
+    assert torch.equal(first, second)
+    assert torch.equal(lifter.lift(x2d), lifter.lift(x2d))
+    assert not torch.equal(lifter.lift(x2d, noise=generator(3)), lifter.lift(x2d, noise=generator(4)))
+
+
+def test_first_hypotheses_of_many_are_those_of_few(lifter: Lifter) -> None:
+    x2d = windows(1, FRAMES)
+    many, few = (lifter.lift(x2d, hypotheses=h, steps=2, noise=generator(3)) for h in (3, 2))
+    assert torch.equal(many[:, :, :2], few)
+
+
+def test_training_draws_come_from_the_generator_alone(lifter: Lifter) -> None:
+    x2d, x3d = windows(2, FRAMES), poses(2, FRAMES)
+    lifter.train()
+    first = lifter.loss(x2d, x3d, generator=generator(5))
+    torch.rand(7)  # torch's own state has moved on
+    second = lifter.loss(x2d, x3d, generator=generator(5))
+    assert first.item() == second.item()
+    assert lifter.loss(x2d, x3d, generator=generator(6)).item() != first.item()
+    assert lifter.eval().loss(x2d, x3d, generator=generator(5)).item() != first.item()  # stochastic depth is off
+
+
+def test_stochastic_depth_keeps_the_mean_and_spares_the_first_pair() -> None:
+    denoiser = MixSTE(models.config("d3dp", size="tiny", drop_path=0.5))
+    keep_LBS = denoiser.drop_path(200, generator())
+    assert keep_LBS is not None
+    assert (keep_LBS[:4] == 1).all()
+    assert set(keep_LBS[4:].flatten().tolist()) == {0.0, 2.0}
+    assert keep_LBS[4:].mean().item() == pytest.approx(1, abs=0.05)
+    assert MixSTE(models.config("d3dp", size="tiny", drop_path=0.0)).drop_path(2, generator()) is None
+
+
+def test_state_round_trip(lifter: Lifter, tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(models.serialised(lifter))
+    assert path.read_bytes() == models.serialised(lifter)
+    again = models.load(path)
+    assert again.config == lifter.config
+    assert torch.equal(again.lift(windows(1, FRAMES)), lifter.lift(windows(1, FRAMES)))
+
+
+def test_round_trip_of_every_part(tmp_path: Path) -> None:
+    made = models.config("htp_fast", size="tiny")
+    assert made.pruning is not None
+    pruning = dataclasses.replace(made.pruning, sft=SFT(focus=3), recovery=Recovery(kind="cross_attention"))
+    lifter = models.build("d3dp", size="tiny", pruning=pruning)
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(models.serialised(lifter))
+    assert models.load(path).config == lifter.config
+
+
+def test_load_refuses_what_it_did_not_write(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    with pytest.raises(OSError, match="safetensors"):
+        models.load(path)
+    save_file({"a": torch.zeros(1)}, path)
+    with pytest.raises(ValueError, match="not of a lifter"):
+        models.load(path)
+    content = models.serialised(models.build("htp", size="tiny"))
+    path.write_bytes(content[:-10])
+    with pytest.raises(ValueError, match="not a whole safetensors file"):
+        models.load(path)
+    path.write_bytes(content.replace(b'\\"width\\": 32', b'\\"width\\": 64'))
+    with pytest.raises(ValueError, match="don't fit"):
+        models.load(path)
+
+
+def test_seed_leaves_the_callers_random_state() -> None:
+    torch.manual_seed(1)
+    wanted = torch.rand(3)
+    torch.manual_seed(1)
+    models.build("d3dp", size="tiny", seed=0)
+    assert torch.equal(torch.rand(3), wanted)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("htp_fats",), "did you mean 'htp_fast'"),
+        (("d3dp", "tinny"), "did you mean 'tiny'"),
+    ],
+)
+def test_unknown_names(arguments: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        models.build(*arguments)
+
+
+def test_unknown_field_and_bad_values() -> None:
+    with pytest.raises(ValueError, match="did you mean 'frames'"):
+        models.config("d3dp", frame=9)
+    with pytest.raises(ValueError, match="heads: must divide"):
+        models.config("d3dp", size="tiny", heads=5)
+    with pytest.raises(ValueError, match=r"pruning\.tcep\.keep_ratio"):
+        models.config("d3dp", pruning=Pruning(tcep=TCEP(keep_ratio=0.0)))
+
+
+def test_misfits_are_named(lifter: Lifter) -> None:
+    x2d = windows(1, FRAMES)
+    with pytest.raises(ValueError, match=r"2D windows must be \(B, 27, 17, 2\)"):
+        lifter.lift(windows(1, FRAMES - 1))
+    with pytest.raises(ValueError, match="noise must be"):
+        lifter.lift(x2d, hypotheses=2, noise=torch.zeros(1, 1, 1, FRAMES, 17, 3))
+    with pytest.raises(ValueError, match=r"tcep\.keep_frames"):
+        lifter.select(x2d, Pruning(tcep=TCEP(keep_ratio=None, keep_frames=40)))
+    with pytest.raises(ValueError, match="no weights for cross_attention"):
+        lifter.select(x2d, Pruning(tcep=TCEP(), recovery=Recovery(kind="cross_attention")))
+
+
+def test_elastic_draws_train_every_name(lifter: Lifter) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        pruning = lifter.elastic(Elastic(), rng)
+        loss = lifter.loss(windows(2, FRAMES), poses(2, FRAMES), generator=generator(), pruning=pruning)
+        assert loss.isfinite()
+
+
+@pytest.mark.parametrize("field", [{"input": "root_relative"}, {"init": "warm"}, {"scale": 2.0}, {"frames": 9}])
+def test_options_change_the_output(field: dict[str, Any]) -> None:
+    plain = models.build("d3dp", size="tiny", seed=0)
+    changed = models.build("d3dp", size="tiny", seed=0, **field)
+    frames = changed.config.frames
+    out = changed.lift(windows(1, frames), steps=2)
+    assert out.isfinite().all()
+    assert frames != FRAMES or not torch.equal(out, plain.lift(windows(1, frames), steps=2))

@@ -1,0 +1,153 @@
+"""Compute and size: the closed form, torch's counter and ptflops agree; the presets cut what they promise."""
+
+import itertools
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from ptflops import get_model_complexity_info
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+import models
+from models.config import D3DP, MGPTP, SFT, TCEP, Elastic, Pruning, Recovery
+from models.contract import Lifter
+from models.htp import Selection
+from tests.models.motion import windows
+
+COMBINATIONS = [
+    Pruning(tcep=tcep, sft=sft, mgptp=mgptp, recovery=recovery)
+    for tcep, sft, mgptp, recovery in itertools.product(
+        (None, TCEP(keep_ratio=0.5, before_pair=0), TCEP(keep_ratio=0.3, before_pair=1), TCEP(keep_ratio=1.0)),
+        (None, SFT(), SFT(focus=4)),
+        (None, MGPTP(keep_ratio=0.2, before_pair=1), MGPTP(keep_ratio=0.2, before_pair=1, source="tokens")),
+        (Recovery(), Recovery(kind="cross_attention")),
+    )
+]
+
+
+def counted_gmacs(config: D3DP) -> float:
+    """One pass on the meta device, by torch's counter."""
+    with torch.device("meta"):
+        lifter = models.build(config)
+        xt, t = torch.empty(1, 1, config.frames, 17, 3), torch.zeros(1, dtype=torch.int64)
+    x2d = windows(1, config.frames)
+    selection = lifter.select(x2d)
+    with FlopCounterMode(display=False) as counter:
+        lifter.denoise(x2d.to("meta"), xt, t, selection)
+    return float(counter.get_total_flops()) / 2e9
+
+
+def parameters_m(config: D3DP) -> float:
+    with torch.device("meta"):
+        return sum(p.numel() for p in models.build(config).parameters()) / 1e6
+
+
+@pytest.mark.parametrize(("name", "size"), [*itertools.product(models.MODELS, models.SIZES)])
+def test_counter_agrees_for_every_name_and_size(name: str, size: str) -> None:
+    config = models.config(name, size)
+    cost = models.cost(config)
+    assert counted_gmacs(config) == pytest.approx(cost.pass_gmacs, rel=0.005)
+    assert parameters_m(config) == pytest.approx(cost.params_m, rel=1e-9)
+
+
+@pytest.mark.parametrize("pruning", COMBINATIONS, ids=range(len(COMBINATIONS)))
+def test_counter_agrees_for_every_combination_of_stages(pruning: Pruning) -> None:
+    config = models.config("d3dp", "tiny", pruning=pruning)
+    cost = models.cost(config)
+    assert counted_gmacs(config) == pytest.approx(cost.pass_gmacs, rel=0.005)
+    assert parameters_m(config) == pytest.approx(cost.params_m, rel=1e-9)
+
+
+def test_counter_sees_the_comparison_of_frames() -> None:
+    lifter = models.build("htp", "tiny")
+    with FlopCounterMode(display=False) as counter:
+        lifter.select(windows(1, 27))
+    assert counter.get_total_flops() / 2e9 == pytest.approx(lifter.cost().window_gmacs, rel=1e-9)
+    for pruning in (Pruning(tcep=TCEP(policy="uniform"), sft=SFT()), Pruning(tcep=TCEP(keep_ratio=1.0)), None):
+        assert models.cost(models.config("d3dp", "tiny", pruning=pruning)).window_gmacs == 0
+
+
+class Pass(nn.Module):
+    """One pass without arguments, as ptflops wants it."""
+
+    def __init__(self, lifter: Lifter, x2d: Tensor, selection: Selection | None) -> None:
+        super().__init__()
+        self.lifter, self.x2d, self.selection = lifter, x2d, selection
+
+    def forward(self, xt_BHFJ3: Tensor) -> Tensor:
+        return self.lifter.denoise(self.x2d, xt_BHFJ3, torch.zeros(1, dtype=torch.int64), self.selection)
+
+
+@pytest.mark.parametrize(("name", "size"), [*itertools.product(["d3dp", "htp"], ["tiny", "small"])])
+def test_ptflops_agrees(name: str, size: str) -> None:
+    lifter = models.build(name, size).eval()
+    frames = lifter.config.frames
+    x2d = windows(1, frames)
+    with sdpa_kernel(SDPBackend.MATH), torch.no_grad():
+        macs, _ = get_model_complexity_info(
+            Pass(lifter, x2d, lifter.select(x2d)),
+            (1, frames, 17, 3),
+            print_per_layer_stat=False,
+            as_strings=False,
+            backend="aten",
+        )
+    assert macs / 1e9 == pytest.approx(lifter.cost().pass_gmacs, rel=0.015)
+
+
+def test_base_figures_of_d3dp() -> None:
+    cost = models.cost(models.config("d3dp"))
+    assert cost.pass_gmacs == cost.inference_gmacs == cost.training_gmacs == pytest.approx(147.43, rel=0.005)
+    assert cost.params_m == pytest.approx(34.835, rel=0.001)
+    assert sum(kinds["linear"] for kinds in cost.stages.values()) == pytest.approx(138.63, rel=0.001)
+    assert sum(kinds["attention"] for kinds in cost.stages.values()) == pytest.approx(8.80, rel=0.001)
+
+
+@pytest.mark.parametrize(("name", "cut"), [("htp", 0.568), ("htp_fast", 0.69), ("htp_max", 0.79)])
+def test_presets_cut_what_they_promise(name: str, cut: float) -> None:
+    dense, pruned = (
+        models.cost(models.config(n), hypotheses=5, steps=5, flip=True, elastic=elastic)
+        for n, elastic in (("d3dp", None), (name, Elastic()))
+    )
+    assert 1 - pruned.inference_gmacs / dense.inference_gmacs >= cut
+    assert 1 - pruned.training_gmacs / dense.training_gmacs >= 0.385
+    fixed = models.cost(models.config(name))
+    assert 1 - fixed.training_gmacs / dense.training_gmacs >= cut
+
+
+def test_inference_counts_passes_and_what_they_share() -> None:
+    config = models.config("htp", "tiny")
+    one, many = models.cost(config), models.cost(config, hypotheses=3, steps=4, flip=True)
+    assert many.inference_gmacs == pytest.approx(many.window_gmacs + 24 * one.pass_gmacs)
+    assert many.training_gmacs == one.training_gmacs == pytest.approx(one.window_gmacs + one.pass_gmacs)
+    assert sum(sum(kinds.values()) for kinds in one.stages.values()) == pytest.approx(one.pass_gmacs)
+    assert one.stages["dense_pairs"]["linear"] > one.stages["pruned_pairs"]["linear"] > 0
+
+
+@pytest.mark.parametrize("pruning", COMBINATIONS[::5], ids=range(len(COMBINATIONS))[::5])
+def test_training_cost_is_the_mean_over_elastic_draws(pruning: Pruning) -> None:
+    config = models.config("d3dp", "tiny", pruning=pruning)
+    lifter = models.build(config)
+    elastic = Elastic(dense_share=0.25, keep_range=(0.1, 0.9), cluster_range=(0.3, 0.8))
+    rng = np.random.default_rng(0)
+    drawn = [models.cost(replace(config, pruning=lifter.elastic(elastic, rng))).training_gmacs for _ in range(2000)]
+    error = np.std(drawn) / len(drawn) ** 0.5
+    assert abs(models.cost(config, elastic=elastic).training_gmacs - np.mean(drawn)) <= 3 * error + 1e-12
+
+
+def test_no_torch_for_configs_costs_and_listing() -> None:
+    code = (
+        "import sys, models; from models.config import Elastic;"
+        "[models.cost(models.config(name), elastic=Elastic()) for name in models.MODELS];"
+        "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_lifter_tells_its_own_cost() -> None:
+    lifter = models.build("htp", "tiny")
+    assert lifter.cost(hypotheses=2) == models.cost(lifter.config, hypotheses=2)

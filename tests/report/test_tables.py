@@ -1,0 +1,205 @@
+"""What is bold, what is marked, what is escaped, and whether the numbers are the records' own."""
+
+import io
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ablate.report.tables import PAGE_WIDTH, Column, Table, _blocks, digits, latex, markdown, noise, ranks, tex
+from ablate.report.tables import csv as csv_text
+from tests.report import factory
+from tests.report.conftest import tables_of
+
+LABELS = ["a", "b", "c", "d", "e"]
+
+
+def column(mean: list[float], std: list[float], seeds: list[int], ranked: bool = True) -> Column:
+    index = LABELS[: len(mean)]
+    series = [pd.Series(values, index=index, dtype=float) for values in (mean, std, seeds)]
+    return Column(key="x_mm", title="x (mm)", mean=series[0], std=series[1], seeds=series[2], ranked=ranked)
+
+
+def table(value: Column, name: str = "a_b & 100%") -> Table:
+    heads = pd.DataFrame({"configuration": [f"{name} {label}" for label in value.mean.index]}, index=value.mean.index)
+    return Table(name="t", caption="50% of x_1 & more", notes=["#1 {note} \\ ~ ^"], heads=heads, columns=[value])
+
+
+def test_noise_is_pooled_over_degrees_of_freedom() -> None:
+    # (2-1) * 1^2 + (4-1) * 3^2 over 1 + 3
+    assert noise(pd.Series([1.0, 3.0]), pd.Series([2, 4])) == pytest.approx(np.sqrt(28 / 4))
+
+
+def test_what_is_nearer_to_the_best_than_the_noise_is_as_good_as_it() -> None:
+    # noise 0.5: b is within it of a; c is the next lowest, d within the noise of c, e beyond
+    value = column([10.0, 10.49, 10.6, 11.0, 11.2], [0.5] * 5, [3] * 5)
+    assert ranks(value) == ["best", "best", "second", "second", ""]
+
+
+def test_a_difference_of_the_noise_itself_counts() -> None:
+    assert ranks(column([10.0, 10.5], [0.5, 0.5], [2, 2])) == ["best", "second"]
+
+
+def test_the_best_is_bold_without_any_noise() -> None:
+    assert ranks(column([2.0, 1.0, 3.0], [0.0, 0.0, 0.0], [2, 2, 2])) == ["second", "best", ""]
+
+
+@pytest.mark.parametrize("seeds", [[1, 1, 1], [3, 3, 1]])
+def test_nothing_is_marked_while_a_row_rests_on_one_seed(seeds: list[int]) -> None:
+    assert ranks(column([1.0, 2.0, 3.0], [np.nan if n == 1 else 0.1 for n in seeds], seeds)) == ["", "", ""]
+
+
+def test_a_row_without_a_value_neither_wins_nor_forbids_marks() -> None:
+    value = column([np.nan, 2.0, 3.0], [np.nan, 0.1, 0.1], [0, 2, 2])
+    assert ranks(value) == ["", "best", "second"]
+    assert value.texts()[0] == "\N{EN DASH}"
+
+
+def test_marks_appear_in_markdown_and_latex() -> None:
+    made = table(column([1.0, 2.0, 3.0], [0.1, 0.1, 0.1], [2, 2, 2]))
+    assert "**1.00 ± 0.10**" in markdown(made)
+    assert "<u>2.00 ± 0.10</u>" in markdown(made)
+    assert r"\textbf{1.00 $\pm$ 0.10}" in tex(made)
+    assert r"\underline{2.00 $\pm$ 0.10}" in tex(made)
+    assert tex(made).count(r"\textbf") == tex(made).count(r"\underline") == 1
+
+
+def test_everything_special_to_latex_is_escaped() -> None:
+    made = tex(table(column([1.0], [0.1], [2])))
+    assert r"a\_b \& 100\% a" in made
+    assert r"50\% of x\_1 \& more" in made
+    assert r"\#1 \{note\} \textbackslash{} \textasciitilde{} \textasciicircum{}" in made
+    assert latex("$5 <6>") == r"\$5 \textless{}6\textgreater{}"
+    assert made.isascii()
+
+
+def test_latex_needs_booktabs_and_nothing_else() -> None:
+    made = tex(tables_of(factory.study(hypotheses=5), factory.about())["main"])
+    known = {
+        *("begin", "end", "centering", "footnotesize", "setlength", "tabcolsep", "caption", "label", "shortstack"),
+        *("toprule", "midrule", "bottomrule", "textbf", "underline", "par", "medskip", "smallskip", "parbox"),
+        *("linewidth", "pm", "times", "dagger", "surd", "Sigma"),
+    }
+    assert set(re.findall(r"\\([A-Za-z]+)", made.replace(r"\\", " "))) <= known
+    assert made.isascii()
+
+
+def test_a_pipe_in_a_name_does_not_end_a_markdown_cell() -> None:
+    assert r"a\|b a" in markdown(table(column([1.0], [0.1], [2]), name="a|b"))
+
+
+def test_latex_columns_fit_the_page_and_none_is_lost() -> None:
+    wide = tables_of(factory.study(hypotheses=5), factory.about())["main"]
+    blocks = _blocks(wide)
+    assert [title for block in blocks for title in block] == [c.title for c in wide.columns]
+    assert len(blocks) == 2
+    rows = [line for line in tex(wide).splitlines() if line.startswith("htp & 0.5 & 0.25 & ")]
+    assert len(rows) == len(blocks)
+    assert all(len(row) < 1.5 * PAGE_WIDTH for row in rows)
+
+
+@pytest.mark.parametrize(("largest", "expected"), [(147.4, 1), (0.0213, 5), (5000.0, 0), (0.0, 0)])
+def test_digits_show_four_significant_figures(largest: float, expected: int) -> None:
+    assert digits(pd.Series([largest, largest / 10])) == expected
+
+
+def test_oracles_stand_apart_and_are_not_ranked() -> None:
+    made = tables_of(factory.study(hypotheses=5), factory.about())["main"]
+    errors = [c for c in made.columns if c.key.endswith(("_mm", "_mm_per_frame"))]
+    assert [c.key for c in errors if "oracle" in c.key] == ["mpjpe_j_best_oracle_mm", "mpjpe_p_best_oracle_mm"]
+    assert [c.title for c in errors][3:] == ["MPJPE j_best †oracle (mm)", "MPJPE p_best †oracle (mm)"]
+    assert [c.ranked for c in errors] == [True, True, True, False, False]
+    assert "†oracle: picks" in markdown(made)
+
+
+def test_one_hypothesis_has_no_oracle() -> None:
+    made = tables_of(factory.study(), factory.about())["main"]
+    assert "oracle" not in markdown(made)
+
+
+def test_one_seed_says_why_nothing_is_bold() -> None:
+    for made in tables_of(factory.study(seeds=[4], steps=2), factory.about()).values():
+        cells = markdown(made).split("\n\n", 1)[1]
+        assert "**" not in cells
+        assert "<u>" not in cells
+        assert "±" not in cells
+        assert "One seed: nothing is bold" in cells
+
+
+def test_unfinished_seeds_say_why_nothing_is_bold() -> None:
+    records = factory.study()[:-2]  # the last configuration keeps one of three seeds
+    made = markdown(tables_of(records, factory.about())["main"])
+    assert "1 of 12 configurations have fewer than two seeds" in made
+
+
+def test_values_are_the_records_means_and_spreads() -> None:
+    records = factory.study()
+    made = tables_of(records, factory.about())["main"]
+    frame = pd.read_csv(io.StringIO(csv_text(made)), index_col="configuration")
+    for label in {record.label for record in records}:
+        values = [record.value("mpjpe", "test") for record in records if record.label == label]
+        assert frame.loc[label, "mpjpe_mean_mm"] == pytest.approx(np.mean(values), rel=1e-12)
+        assert frame.loc[label, "mpjpe_mean_mm_std"] == pytest.approx(np.std(values, ddof=1), rel=1e-9)
+        assert frame.loc[label, "seeds"] == 3
+
+
+def test_reductions_and_speed_refer_to_the_baseline() -> None:
+    records = factory.study()
+    frame = pd.read_csv(io.StringIO(csv_text(tables_of(records, factory.about())["main"])), index_col="configuration")
+    by_label = {record.label: record.compute for record in records if record.seed == 0}
+    dense = by_label["d3dp"]
+    for label, compute in by_label.items():
+        assert frame.loc[label, "inference_gmacs"] == compute["inference_gmacs"]
+        for kind in ("inference", "training"):
+            own, base = compute[f"{kind}_gmacs"], dense[f"{kind}_gmacs"]
+            assert own is not None
+            assert base is not None
+            expected = 100 * (base - own) / base
+            assert frame.loc[label, f"{kind}_reduction_percent"] == pytest.approx(expected, abs=1e-9)
+    assert frame.loc["d3dp", "inference_reduction_percent"] == 0
+    latency = frame["latency_ms"].to_numpy()
+    assert frame.index[0] == "d3dp"
+    assert frame["speed_ratio"].to_numpy() == pytest.approx(latency[0] / latency)
+
+
+def test_another_baseline_moves_every_reduction() -> None:
+    records = factory.study()
+    label = records[-1].label
+    made = tables_of(records, factory.about(baseline=label))["main"]
+    assert made.heads.index[0] == label
+    assert f"against {label}" in markdown(made)
+
+
+def test_a_missing_baseline_is_said() -> None:
+    records = [record for record in factory.study() if record.label != "d3dp"]
+    made = tables_of(records, factory.about())["main"]
+    assert "The baseline d3dp is not finished" in markdown(made)
+    assert next(c for c in made.columns if c.key == "speed_ratio").mean.isna().all()
+
+
+def test_a_compute_value_that_was_not_measured_has_no_column() -> None:
+    records = [replace(r, compute={**r.compute, "latency_ms": None, "fps": None}) for r in factory.study()]
+    keys = {column.key for column in tables_of(records, factory.about())["main"].columns}
+    assert keys.isdisjoint({"latency_ms", "fps", "speed_ratio"})
+    assert "inference_gmacs" in keys
+
+
+def test_actions_and_steps_have_tables_of_their_own() -> None:
+    made = tables_of(factory.study(steps=3), factory.about())
+    assert [c.title for c in made["per_action"].columns] == list(factory.ACTIONS)
+    assert [c.title for c in made["per_step"].columns] == ["step 1", "step 2", "step 3"]
+    last = made["per_step"].columns[-1].mean
+    assert last.to_numpy() == pytest.approx(made["main"].columns[0].mean.to_numpy())
+    assert "per_step" not in tables_of(factory.study(), factory.about())
+
+
+def test_the_caption_states_protocol_and_noise() -> None:
+    made = tables_of(factory.study(hypotheses=5), factory.about())["main"]
+    text = markdown(made)
+    assert "H = 5; K = 1; flip averaging on; seeds 0, 1, 2" in text
+    assert "F = 81 frames" in text
+    first = made.columns[0]
+    assert first.std is not None
+    assert f"MPJPE (mm) {noise(first.std, first.seeds):.2f}" in text

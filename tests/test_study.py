@@ -1,0 +1,114 @@
+"""Study files: what is valid, and how every problem is told."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ablate.errors import InputError, StudyError
+from ablate.plan import expand
+from ablate.source import parse
+from ablate.study import Study, check, load, parse_settings
+from tests.conftest import ROOT, TINY
+
+STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
+
+
+def study(text: str = TINY) -> Study:
+    return check(parse(text, "s.yaml"))
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(StudyError) as caught:
+        expand(study(text))
+    return list(caught.value.problems)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.stem)
+def test_every_shipped_study_is_valid_and_says_what_to_expect(path: Path) -> None:
+    loaded = load(path)
+    assert expand(loaded)
+    assert loaded.name == path.stem
+    header = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    for word in ("Question", "Command", "Expect", "Time"):
+        assert any(line.startswith(f"# {word}") for line in header), f"{path.name} has no '# {word}' line"
+
+
+def test_a_shipped_study_is_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load("pruning_ratio").name == "pruning_ratio"
+    with pytest.raises(InputError, match="did you mean 'pruning_ratio'"):
+        load("pruning_ratios")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "text"),
+    [
+        ("epochs: 1", "epohs: 1", "12:24", "unknown key 'epohs'; did you mean 'epochs'?"),
+        ("name: htp,", "name: htpp,", "4:15", "did you mean 'htp'?"),
+        ("epochs: 1", "epochs: many", "12:32", "train.epochs: input should be a valid integer, got 'many'"),
+        ("epochs: 1", "epochs: true", "12:32", "train.epochs: input should be a valid integer, got True"),
+        ("[1.0, 0.6]", "[1.0, 0]", "6:40", "must lie in (0, 1], got 0"),
+        ("[1.0, 0.6]", "[1.0, 1.5]", "6:40", "must lie in (0, 1], got 1.5"),
+        ("[5, 3]", "[5, 12]", "7:37", "must lie in 2..9 (the window has 9 frames), got 12"),
+        ("[1.0, 0.6]", "[0.4]", "7:34", "asks for 5 clusters, but TCEP keeps only 4 of 9 frames"),
+        ("tcep.keep_ratio", "tcep.keep_ration", "6:3", "did you mean 'keep_ratio'?"),
+        ("model.pruning.tcep", "model.prunning.tcep", "6:3", "unknown key 'prunning'; did you mean 'pruning'?"),
+        ("heads: 2", "heads: 3", "4:50", "must divide the width 16, got 3"),
+        ("model.name: d3dp, train.mode: fixed", "model.name: d3dp", "12:15", "d3dp prunes nothing; use fixed"),
+        ("baseline: d3dp", "baseline: d3db", "3:11", "is no row of this study; did you mean 'd3dp'?"),
+        ("seeds: [0, 1]", "seeds: [1, 1]", "10:8", "a seed is given twice"),
+        ("seeds: [0, 1]", "seeds: []", "10:8", "at least 1"),
+        ("seeds: [0, 1]", "trials: 3", "10:1", "takes no `trials`"),
+        ("seeds: [0, 1]", "sampler: tpe", "10:1", "needs `trials`"),
+        ("question: Does it run?\n", "", "1:1", "question: is required"),
+        ("[1.0, 0.6]", "{low: 0.2, high: 1.0}", "6:3", "only a sampler searches a continuum"),
+        ("question: Does", "name: again\nquestion: Does", "2:1", "key 'name' is given twice"),
+        ("seeds: [0, 1]", "seeds: [0, 1", "11:5", "not valid YAML"),
+    ],
+)
+def test_each_problem_says_where_what_and_the_mend(old: str, new: str, place: str, text: str) -> None:
+    assert old in TINY
+    found = problems(TINY.replace(old, new, 1))
+    assert any(line.startswith(f"s.yaml:{place}: ") and text in line for line in found), found
+
+
+def test_all_problems_come_at_once() -> None:
+    text = TINY.replace("epochs: 1", "epohs: 1").replace("size: tiny", "size: tny").replace("cameras: 1", "camera: 1")
+    assert len(problems(text)) == 3
+
+
+def test_yaml_reads_numbers_and_words_as_meant() -> None:
+    text = TINY.replace("epochs: 1", "epochs: 1, learning_rate: 3e-4").replace("Does it run?", "no")
+    loaded = study(text)
+    assert loaded.file.train.learning_rate == 3e-4
+    assert loaded.file.question == "no"
+
+
+def test_tags_in_a_file_run_nothing() -> None:
+    found = problems(TINY.replace("question: Does it run?", "question: !!python/object/apply:os.system [exit 1]"))
+    assert any("question" in line for line in found)
+
+
+def test_settings_override_and_are_named_in_problems() -> None:
+    loaded = check(parse(TINY, "s.yaml"), parse_settings(["train.epochs=7", "data.cameras=2"]))
+    assert (loaded.file.train.epochs, loaded.file.data.cameras) == (7, 2)
+    with pytest.raises(StudyError, match="^--set train.epoch: unknown key 'epoch'"):
+        check(parse(TINY, "s.yaml"), parse_settings(["train.epoch=7"]))
+    with pytest.raises(StudyError, match="write it as path=value"):
+        parse_settings(["train.epochs"])
+
+
+def test_an_alternative_replaces_the_presets_own() -> None:
+    text = TINY.replace("model.pruning.tcep.keep_ratio: [1.0, 0.6]", "model.pruning.tcep.keep_frames: [9, 6]")
+    kept = [c.configuration.model.pruning for c in expand(study(text)) if c.group == "htp"]
+    assert [p.tcep.keep_frames for p in kept if p and p.tcep] == [9, 9, 6, 6]
+    assert all(p.tcep.keep_ratio is None for p in kept if p and p.tcep)
+
+
+def test_the_schema_is_json_and_names_the_keys() -> None:
+    from ablate.schema import StudyFile
+
+    text = json.dumps(StudyFile.model_json_schema())
+    for key in ("keep_ratio", "clusters", "sampler", "clip_seconds"):
+        assert f'"{key}"' in text

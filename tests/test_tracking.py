@@ -1,0 +1,63 @@
+"""MLflow mirrors the records: the hierarchy, the numbers, and nothing twice. On a real SQLite store."""
+
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from ablate.errors import StorageError
+from ablate.tracking import IDENTITY, Tracker, tracking_uri
+from ablate.workspace import Workspace
+from tests.test_records import record
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning"
+)
+
+
+def runs(workspace: Workspace) -> dict[str, object]:
+    client = MlflowClient(tracking_uri=tracking_uri(workspace))
+    experiment = client.get_experiment_by_name("s")
+    assert experiment is not None
+    return {run.data.tags[IDENTITY]: run for run in client.search_runs([experiment.experiment_id])}
+
+
+def test_study_configuration_and_seed_are_parent_child_and_grandchild(tmp_path: Path) -> None:
+    workspace = Workspace(home=tmp_path)
+    tracker = Tracker("s", workspace)
+    tracker.mirror("why?", 2, [record(0)])
+    tracker.mirror("why?", 2, [record(0), record(1)])
+    found = runs(workspace)
+    assert set(found) == {"study", "0123456789ab", "0123456789ab-s0", "0123456789ab-s1"}
+    parent, child, seed = found["study"], found["0123456789ab"], found["0123456789ab-s1"]
+    assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id  # type: ignore[attr-defined]
+    assert seed.data.tags["mlflow.parentRunId"] == child.info.run_id  # type: ignore[attr-defined]
+    assert {r.info.status for r in found.values()} == {"FINISHED"}  # type: ignore[attr-defined]
+    assert seed.data.metrics["test_mpjpe_mm"] == 52.0  # type: ignore[attr-defined]
+    assert seed.data.params["model.frames"] == "9"  # type: ignore[attr-defined]
+    assert child.data.metrics["test_mpjpe_mm_std"] == 0.0  # type: ignore[attr-defined]
+    assert parent.data.tags["ablate.finished"] == "2 of 2"  # type: ignore[attr-defined]
+    client = MlflowClient(tracking_uri=tracking_uri(workspace))
+    run_id = seed.info.run_id  # type: ignore[attr-defined]
+    assert [m.step for m in client.get_metric_history(run_id, "epoch/train_loss_mm")] == [1, 2]
+    assert [m.step for m in client.get_metric_history(run_id, "epoch/validation_mpjpe_mm")] == [2]
+    assert [m.value for m in client.get_metric_history(run_id, "denoising_step/test_mpjpe_mm")] == [51.0, 52.0]
+
+
+def test_a_mirror_made_again_adds_nothing(tmp_path: Path) -> None:
+    workspace = Workspace(home=tmp_path)
+    for _ in range(2):
+        Tracker("s", workspace).mirror("why?", 3, [record(0), record(1)])
+    found = runs(workspace)
+    assert len(found) == 4
+    assert found["study"].info.status == "KILLED"  # type: ignore[attr-defined]
+    client = MlflowClient(tracking_uri=tracking_uri(workspace))
+    child = found["0123456789ab"].info.run_id  # type: ignore[attr-defined]
+    assert len(client.get_metric_history(child, "test_mpjpe_mm")) == 1
+
+
+def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "db").write_bytes(b"not a database, but long enough to be looked at as one" * 20)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/db")
+    with pytest.raises(StorageError, match="MLflow can't open it"):
+        Tracker("s", Workspace(home=tmp_path))
