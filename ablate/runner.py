@@ -146,7 +146,7 @@ def write_report(archive: Archive, workspace: Workspace) -> Path:
     study, records = archive.study, archive.records()
     if not records:
         raise InputError(f"{study.name}: nothing is recorded under {archive.folder}; `ablate run` it first")
-    sweeps = [path for part in (study.file, *study.file.variants.values()) for path in part.sweep]
+    sweeps = [*study.file.sweep, *(path for variant in study.file.variants.values() for path in variant.sweep)]
     about = About(
         name=study.name,
         question=study.file.question,

@@ -102,7 +102,8 @@ def resolve(raw: Mapping[str, Any]) -> Configuration:
     """Fill presets and defaults into raw sections. Raises pydantic's ValidationError, located in ``raw``."""
     model = dict(raw["model"])
     name, size = model.pop("name"), model.pop("size", "base")
-    plain = D3DP(**SIZES[size])
+    sizes: dict[str, Any] = dict(SIZES[size])
+    plain = D3DP(**sizes)
     depth = model.get("depth", plain.depth)
     pruning = preset(name, depth) if isinstance(depth, int) and depth >= 1 else None
     defaults = dataclasses.asdict(dataclasses.replace(plain, pruning=pruning))

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -74,6 +74,7 @@ class Tracker:
         from mlflow.tracking import MlflowClient
         from sqlalchemy.exc import SQLAlchemyError
 
+        self._study = study
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
         uri = tracking_uri(workspace)
@@ -87,6 +88,8 @@ class Tracker:
                 if experiment is not None
                 else self._client.create_experiment(study, artifact_location=location)
             )
+            # Without a kind MLflow guesses one, and shows pages for language models.
+            self._client.set_experiment_tag(self._experiment, "mlflow.experimentKind", "custom_model_development")
             self._runs = {run.data.tags.get(IDENTITY, ""): run for run in self._existing()}
         except (MlflowException, SQLAlchemyError) as error:
             reason = str(error).splitlines()[0]
@@ -101,12 +104,14 @@ class Tracker:
             if not token:
                 return
 
-    def _open(self, identity: str, name: str, tags: Mapping[str, str], parent: str | None = None) -> str:
+    def _open(
+        self, identity: str, name: str, tags: Mapping[str, str], started: int | None, parent: str | None = None
+    ) -> str:
         """The run that mirrors ``identity``, made when it is missing."""
         if identity not in self._runs:
             lineage = {"mlflow.parentRunId": parent} if parent else {}
             self._runs[identity] = self._client.create_run(
-                self._experiment, run_name=name, tags={IDENTITY: identity, **lineage, **tags}
+                self._experiment, start_time=started, run_name=name, tags={IDENTITY: identity, **lineage, **tags}
             )
         return str(self._runs[identity].info.run_id)
 
@@ -123,13 +128,14 @@ class Tracker:
     def mirror(self, question: str, planned: int, records: Sequence[Record]) -> None:
         """Show these records: what is new becomes runs, and their configurations' means are brought up to date."""
         tags = {"ablate.kind": "study", "mlflow.note.content": question}
-        parent = self._open("study", "study", tags)
+        parent = self._open("study", self._study, tags, min((_time(r, "started") for r in records), default=None))
         cells: dict[str, list[Record]] = {}
         for record in records:
             cells.setdefault(record.trial, []).append(record)
         for trial, seeds in cells.items():
             first = seeds[0]
-            child = self._open(trial, first.label, {"ablate.kind": "configuration", **_tags(first)}, parent)
+            tags = {"ablate.kind": "configuration", **_tags(first)}
+            child = self._open(trial, first.label, tags, min(_time(r, "started") for r in seeds), parent)
             for record in seeds:
                 if record.name not in self._runs:
                     self._seed(record, child)
@@ -137,7 +143,7 @@ class Tracker:
             if self._client.get_run(child).data.tags.get(SEEDS) != known:
                 self._configuration(child, seeds)
                 self._client.set_tag(child, SEEDS, known)
-                self._client.set_terminated(child, end_time=max(_ended(r) for r in seeds))
+                self._client.set_terminated(child, end_time=max(_time(r, "finished") for r in seeds))
         self._client.set_tag(parent, "ablate.finished", f"{len(records)} of {planned}")
         self._client.set_terminated(parent, status="FINISHED" if len(records) >= planned else "KILLED")
 
@@ -149,10 +155,10 @@ class Tracker:
             **_tags(record),
             **{f"from.{key}": str(value) for key, value in record.provenance.items()},
         }
-        run = self._open(record.name, f"{record.label} seed {record.seed}", tags, child)
+        run = self._open(record.name, f"{record.label} seed {record.seed}", tags, _time(record, "started"), child)
         numbers = [(name, 0, value) for name, value in summary(record).items()]
-        self._log(run, [*numbers, *series(record)], dict(flatten(record.config)), _ended(record))
-        self._client.set_terminated(run, end_time=_ended(record))
+        self._log(run, [*numbers, *series(record)], dict(flatten(record.config)), _time(record, "finished"))
+        self._client.set_terminated(run, end_time=_time(record, "finished"))
 
     def _configuration(self, run: str, seeds: Sequence[Record]) -> None:
         """Mean over seeds, and their spread where there are at least two."""
@@ -163,7 +169,7 @@ class Tracker:
             numbers.append((name, 0, float(values.mean())))
             if len(values) > 1 and not name.startswith("by_action/"):
                 numbers.append((f"{name}_std", 0, float(values.std(ddof=1))))
-        self._log(run, numbers, dict(flatten(seeds[0].config)), max(_ended(r) for r in seeds))
+        self._log(run, numbers, dict(flatten(seeds[0].config)), max(_time(r, "finished") for r in seeds))
 
     def attach(self, study_yaml: str, report: Path, weights: Mapping[str, Path]) -> None:
         """Put the study's text, its report and its weights on the parent run, and the front on top as a table."""
@@ -186,5 +192,5 @@ def _tags(record: Record) -> dict[str, str]:
     return {"model": str(record.config["name"]), "group": record.group, "configuration": record.trial, **swept}
 
 
-def _ended(record: Record) -> int:
-    return int(datetime.fromisoformat(record.provenance["finished"]).timestamp() * 1000)
+def _time(record: Record, what: Literal["started", "finished"]) -> int:
+    return int(datetime.fromisoformat(record.provenance[what]).timestamp() * 1000)

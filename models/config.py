@@ -38,7 +38,8 @@ def _amount_problems(ratio: float | None, count_name: str, count: int | None, fr
 class TCEP:
     """Temporal-correlation frame choice, computed once a window from the clean 2D input.
 
-    ``policy`` names what chooses the frames at the same count: ``tcep`` itself, or a control in its place.
+    ``policy`` names what chooses the frames at the same count: ``tcep`` itself, or a control in its place. ``random``
+    and ``segment`` (one random frame a segment) take the window's own content as their seed.
     ``keep_ratio`` (of the window, in (0, 1]) and ``keep_frames`` (a count) exclude each other.
     ``uniform_share`` is epsilon of the density; ``None`` means 0.5, or 0.25 when under a fifth is kept.
     """
@@ -83,17 +84,24 @@ class MGPTP:
     """Mask-guided clustering: among the kept frames, the most representative one of each of ``clusters`` segments.
 
     ``source``: ``descriptors`` clusters once a window on TCEP's clean 2D descriptors (free); ``tokens`` clusters on the
-    joint-pooled tokens of every pass.
+    joint-pooled tokens of every pass. ``policy: uniform`` keeps the middle of each segment instead: the control at the
+    same count.
     """
 
     keep_ratio: float | None = 0.25
     clusters: int | None = None
     before_pair: int = 3
+    policy: Literal["peaks", "uniform"] = "peaks"
     source: Literal["descriptors", "tokens"] = "descriptors"
     neighbours: int = 2
 
     def count(self, frames: int) -> int:
         return _count(self.keep_ratio, self.clusters, frames)
+
+    @property
+    def compares_tokens(self) -> bool:
+        """Does every pass compare its tokens to choose among them?"""
+        return self.source == "tokens" and self.policy == "peaks"
 
     def problems(self, frames: int, depth: int) -> Iterator[Problem]:
         yield from _amount_problems(self.keep_ratio, "clusters", self.clusters, frames)
@@ -133,7 +141,7 @@ class Pruning:
         """Does choosing frames need their distances, which TCEP, MGPTP's descriptors and SFT's focus share?"""
         kept = frames if self.tcep is None else self.tcep.count(frames)
         by_tcep = self.tcep is not None and self.tcep.policy == "tcep" and kept < frames
-        by_mgptp = self.mgptp is not None and self.mgptp.count(frames) < kept
+        by_mgptp = self.mgptp is not None and self.mgptp.policy == "peaks" and self.mgptp.count(frames) < kept
         return by_tcep or by_mgptp or (self.sft is not None and self.sft.focus is not None)
 
     def problems(self, frames: int, depth: int) -> Iterator[Problem]:
@@ -222,13 +230,13 @@ class Elastic:
 
     ``dense_share`` of the steps prunes nothing; the others draw TCEP's ratio and MGPTP's share *of what TCEP kept*
     uniformly from the two ranges, and a policy uniformly from ``policies`` (``segment`` keeps one random frame a
-    segment).
+    segment; with ``uniform`` MGPTP is uniform as well).
     """
 
     dense_share: float = 0.1
     keep_range: tuple[float, float] = (0.1, 1.0)
     cluster_range: tuple[float, float] = (0.2, 1.0)
-    policies: tuple[Literal["tcep", "uniform", "random", "segment"], ...] = ("tcep", "uniform", "random", "segment")
+    policies: tuple[Policy, ...] = ("tcep", "uniform", "random", "segment")
 
     def problems(self) -> Iterator[Problem]:
         if not 0 <= self.dense_share <= 1:

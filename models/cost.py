@@ -90,7 +90,7 @@ def _pass(
         for count, chance in left.items():
             seen = count if pruning.sft is not None else frames
             yield from ((stage, kind, chance * macs) for kind, macs in _pair(config, count, seen))
-    if mgptp is not None and mgptp.source == "tokens":
+    if mgptp is not None and mgptp.compares_tokens:
         if compared is None:
             compared = {count: chance for count, chance in kept.items() if count not in clusters}
         for count, chance in compared.items():
@@ -123,11 +123,12 @@ def _expected_counts(config: D3DP, pruning: Pruning, elastic: Elastic) -> tuple[
     kept: dict[int, float] = {}
     clusters: dict[int, float] = {}
     compared: dict[int, float] = {0: 0.0}
+    peaks = 1 - elastic.policies.count("uniform") / len(elastic.policies)  # a uniform draw compares nothing
     for chance, first, second in counts(pruning, elastic, config.frames):
         kept[first] = kept.get(first, 0.0) + chance
         clusters[second] = clusters.get(second, 0.0) + chance
         if second < first:
-            compared[first] = compared.get(first, 0.0) + chance
+            compared[first] = compared.get(first, 0.0) + chance * peaks
     return kept, clusters, compared
 
 

@@ -65,7 +65,7 @@ def select(x2d_BFJ2: Tensor, pruning: Pruning) -> Selection | None:
     stride = frames / (kept if kept < frames else clusters)
     graph = Graph(x2d_BFJ2.detach().to("cpu", torch.float64), stride, stage)
     tcep_BN = POLICIES[stage.policy](graph, kept) if kept < frames else None
-    by_tokens = pruning.mgptp is not None and pruning.mgptp.source == "tokens"
+    by_tokens = pruning.mgptp is not None and pruning.mgptp.compares_tokens
     return Selection(
         pruning=pruning,
         frames=frames,
@@ -82,6 +82,8 @@ def _cluster_descriptors(graph: Graph, tcep_BN: Tensor | None, stage: MGPTP, clu
     """MGPTP on TCEP's descriptors: (B, M) frames of the window."""
     if tcep_BN is None:
         tcep_BN = torch.arange(graph.frames).expand(len(graph.x2d_BFJ2), -1)
+    if stage.policy == "uniform":
+        return tcep_BN.gather(1, mgptp.best_of_segments(torch.zeros(tcep_BN.shape), clusters))
     score_BN = mgptp.peak_scores(
         sft.among(graph.distance_BFF, tcep_BN),
         tcep_BN,

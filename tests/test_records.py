@@ -35,7 +35,7 @@ def record(seed: int = 0, **changes: object) -> Record:
         curves={"train_loss_mm": [90.0, 80.0], "validation_epoch": [2], "validation_mpjpe_mm": [70.0]},
         best_epoch=2,
         data={"digest": "d", "name": "synthetic"},
-        provenance={"commit": None, "finished": "2026-01-01T00:00:00+00:00"},
+        provenance={"commit": None, "started": "2026-01-01T00:00:00+00:00", "finished": "2026-01-01T00:00:00+00:00"},
         arrays={"test/mpjpe_mm": np.array([1.5, 2.5], np.float32)},
     )
     return dataclasses.replace(base, **changes)  # type: ignore[arg-type]

@@ -2,13 +2,12 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
 
-from ablate import laboratory
+from ablate import laboratory, store
 from ablate.errors import InputError
 from ablate.records import Record, load_all
 from ablate.runner import Outcome, run
@@ -31,9 +30,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def copy(finished: Path, tmp_path: Path) -> Iterator[Path]:
+def copy(finished: Path, tmp_path: Path) -> Path:
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
-    yield tmp_path
+    return tmp_path
 
 
 def records(folder: Path) -> list[Record]:
@@ -56,7 +55,7 @@ def test_every_trial_has_one_complete_record(finished: Path) -> None:
         weights = r.arrays["test/frames"]
         mean = float((r.arrays["test/mpjpe_mm"] * weights).sum() / weights.sum())
         assert mean == pytest.approx(r.value("mpjpe", "test"), rel=1e-5)
-        assert r.compute["inference_gmacs"] > 0
+        assert (r.compute["inference_gmacs"] or 0) > 0
         assert {"commit", "torch", "device", "dtype", "finished"} <= r.provenance.keys()
         assert {m.protocol for m in r.metrics} == {"exact"}
 
@@ -73,9 +72,9 @@ def test_the_full_ratio_of_elastic_weights_is_the_dense_host(finished: Path) -> 
 def test_pruned_cells_cost_less_and_differ(finished: Path) -> None:
     by_label = {r.label: r for r in records(finished) if r.seed == 0}
     full, least = by_label["htp keep_ratio 1, clusters 5"], by_label["htp keep_ratio 0.6, clusters 3"]
-    assert least.compute["inference_gmacs"] < full.compute["inference_gmacs"]
+    assert (least.compute["inference_gmacs"] or 0) < (full.compute["inference_gmacs"] or 0)
     assert least.value("mpjpe", "test") != full.value("mpjpe", "test")
-    assert list(least.arrays["strip/tcep"])[0] == 0
+    assert next(iter(least.arrays["strip/tcep"])) == 0
     assert len(least.arrays["strip/tcep"]) == 5
     assert len(least.arrays["strip/mgptp"]) == 3
 
@@ -178,14 +177,14 @@ def test_an_interrupt_keeps_what_is_finished_and_the_same_command_goes_on(
 def test_weights_of_other_data_are_refused(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in (copy / "home" / "records" / "quick").glob("*.json"):
         path.unlink()
-    real = laboratory.store.load
+    real = store.load
 
-    def tampered(path: Path) -> object:
+    def tampered(path: Path) -> store.Weights:
         found = real(path)
         assert found is not None
-        return laboratory.Weights(found.state, {**found.metadata, "data": "0" * 64})
+        return store.Weights(found.state, {**found.metadata, "data": "0" * 64})
 
-    monkeypatch.setattr(laboratory.store, "load", tampered)
+    monkeypatch.setattr(store, "load", tampered)
     with pytest.raises(InputError, match="trained on other data"):
         go(copy)
 
@@ -195,7 +194,7 @@ def test_damaged_weights_are_named(copy: Path) -> None:
         path.unlink()
     for path in (copy / "home" / "weights").iterdir():
         path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(InputError, match="damaged weights.*delete the file"):
+    with pytest.raises(InputError, match=r"damaged weights.*delete the file"):
         go(copy)
 
 

@@ -93,7 +93,7 @@ def test_tags_in_a_file_run_nothing() -> None:
 def test_settings_override_and_are_named_in_problems() -> None:
     loaded = check(parse(TINY, "s.yaml"), parse_settings(["train.epochs=7", "data.cameras=2"]))
     assert (loaded.file.train.epochs, loaded.file.data.cameras) == (7, 2)
-    with pytest.raises(StudyError, match="^--set train.epoch: unknown key 'epoch'"):
+    with pytest.raises(StudyError, match=r"^--set train\.epoch: unknown key 'epoch'"):
         check(parse(TINY, "s.yaml"), parse_settings(["train.epoch=7"]))
     with pytest.raises(StudyError, match="write it as path=value"):
         parse_settings(["train.epochs"])

@@ -23,7 +23,7 @@ class DataConfig:
     input: Literal["gt", "detector"] = "detector"
     cameras: int = 4
     seed: int = 0
-    clip_seconds: float = 10.0
+    clip_seconds: float = 5.0
 
     def problems(self) -> Iterator[Problem]:
         if self.cameras < 1:

@@ -60,17 +60,17 @@ def _make(records: Sequence[Record], about: About, folder: Path) -> None:
     kept = results.ordered(records, about)
     frame = results.results(kept, about)
     frame.to_csv(folder / "results.csv", index=False, lineterminator="\n")
-    made = comparison.tables(frame, kept, about)
+    best = front.front(frame, about)
+    made = comparison.tables(frame, kept, about, best)
     for table in made:
         tables.save(table, folder / "tables")
     figures = folder / "figures"
-    best = front.front(frame, about)
     if best is None:
         about = replace(about, notes=(*about.notes, f"No front: {about.report.compute} was not measured."))
     pictures = [
         pareto.pareto(best, frame, kept, about, figures) if best else None,
         *slices.slices(frame, kept, about, figures),
-        strip.strip(kept, figures),
+        strip.strip(kept, about, figures),
         curves.curves(frame, kept, about, figures),
     ]
     text = page.page(frame, kept, about, made, [picture for picture in pictures if picture is not None])

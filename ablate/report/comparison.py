@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from ablate.records import Record
 from ablate.report import protocol
 from ablate.report.about import About
+from ablate.report.front import Front
 from ablate.report.names import COMPUTE, METRICS, compute_title
 from ablate.report.results import errors, heads, labels, overall, spread
 from ablate.report.tables import MINUS, TIMES, Column, Table, digits, noise
@@ -18,9 +20,12 @@ EXACT = ("inference_gmacs", "training_gmacs", "params_m")
 ORACLE = "†oracle: picks among the hypotheses by the ground truth, so it is out of reach in use and not ranked."
 
 
-def tables(frame: pd.DataFrame, records: Sequence[Record], about: About) -> tuple[Table, ...]:
-    """Every table that the records allow, the main comparison first."""
-    made = [main_table(frame, records, about), validation_table(frame, records, about)]
+def tables(frame: pd.DataFrame, records: Sequence[Record], about: About, best: Front | None) -> tuple[Table, ...]:
+    """Every table that the records allow, the main comparison first; ``best`` is None where no front can be drawn."""
+    made = [main_table(frame, records, about)]
+    if best is not None:
+        made.append(front_table(frame, records, about, best))
+    made.append(validation_table(frame, records, about))
     rows = errors(frame, "test")
     rows = rows[(rows["metric"] == about.report.metric) & ~rows["oracle"]]
     last = rows[rows["step"] == rows["steps"]]
@@ -49,6 +54,22 @@ def main_table(frame: pd.DataFrame, records: Sequence[Record], about: About) -> 
     notes.append("Inference counts one window with all its passes, training one sample's forward pass.")
     caption = f"{about.name}: test error and compute of each configuration"
     return Table(name="main", caption=caption, notes=notes, heads=heads(records, about), columns=columns)
+
+
+def front_table(frame: pd.DataFrame, records: Sequence[Record], about: About, best: Front) -> Table:
+    """The configurations that nothing beats on both axes, cheapest first."""
+    points = best.points[best.points["front"]].sort_values(["compute", "label"])
+    every = list(points["label"])
+    main = main_table(frame, records, about)
+    error, cost = f"{about.report.metric}_mean_", about.report.compute
+    columns = [
+        replace(c, mean=c.mean[every], std=None if c.std is None else c.std[every], seeds=c.seeds[every])
+        for c in main.columns
+        if c.key.startswith(error) or c.key in (cost, cost.replace("_gmacs", "_reduction_percent"))
+    ]
+    caption = f"The front: {METRICS[about.report.metric]} against {compute_title(cost)}, cheapest first"
+    notes = [protocol.summary(records), *_rank_notes(columns)]
+    return Table(name="front", caption=caption, notes=notes, heads=main.heads.loc[every], columns=columns)
 
 
 def validation_table(frame: pd.DataFrame, records: Sequence[Record], about: About) -> Table:

@@ -39,7 +39,7 @@ def curves(frame: pd.DataFrame, records: Sequence[Record], about: About, folder:
         figure.legend(loc="outside upper center", ncols=6)
         style.save(figure, folder, "curves")
     caption = (
-        f"{len(trainings)} trainings, one line each, coloured by what is evaluated from them; dots mark the epoch with"
+        f"A line a training ({len(trainings)} in all), coloured by what is evaluated from it; dots mark the epoch with"
         " the lowest validation error, whose weights count."
     )
     return style.Picture(name="curves", title="Training", caption=caption)

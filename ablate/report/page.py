@@ -104,7 +104,7 @@ def _seconds(records: Sequence[Record]) -> str:
     """Time spent; a training that several configurations share counts once."""
     trained = {record.training_key: record.provenance.get("seconds_train", 0.0) for record in records}
     evaluated = [record.provenance.get("seconds_evaluate", 0.0) for record in records]
-    return f"{sum(trained.values()):.0f} s in {len(trained)} trainings, {sum(evaluated):.0f} s in evaluation"
+    return f"training {sum(trained.values()):.0f} s ({len(trained)} in all), evaluation {sum(evaluated):.0f} s"
 
 
 def _fact(values: Sequence[Any]) -> str:

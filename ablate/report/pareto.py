@@ -33,7 +33,7 @@ def pareto(front: Front, frame: pd.DataFrame, records: Sequence[Record], about: 
         axes.set_xlabel(f"{compute_title(about.report.compute)}, one window")
         axes.set_ylabel(error_title(about.report.metric, error_unit(frame, about)))
         _legend(figure, axes, look, about)
-        _name_points(axes, points, step_P2, swept(records))
+        _name_points(axes, points, step_P2, swept(records, about))
         style.save(figure, folder, "pareto")
     return style.Picture(name="pareto", title="Accuracy against compute", caption=_front_caption(front, about, frame))
 

@@ -120,9 +120,13 @@ def heads(records: Sequence[Record], about: About) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", dtype=str)
 
 
-def swept(records: Sequence[Record]) -> dict[str, str]:
-    """The swept values of each label that has any, in short: '0.5 / 9'."""
-    return {record.label: " / ".join(map(shown, record.params.values())) for record in records if record.params}
+def swept(records: Sequence[Record], about: About) -> dict[str, str]:
+    """The swept values of each label that has any, in short and in the order of the swept paths: '0.5 / 9'."""
+    return {
+        record.label: " / ".join(shown(record.params[path]) for path in about.sweep if path in record.params)
+        for record in records
+        if record.params
+    }
 
 
 def distinct(records: Sequence[Record], path: str) -> list[Any]:

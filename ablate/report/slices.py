@@ -45,17 +45,19 @@ def _slice(path: str, frame: pd.DataFrame, records: Sequence[Record], about: Abo
         figure = Figure(figsize=(1.6 * style.COLUMN, 2.7))
         axes = figure.subplots()
         handles = _draw(axes, lines, others, look) if joined else _scatter(axes, lines, look)
-        handles += _references(axes, frame, lines, about, look)
+        levels = _references(axes, frame, lines, about, look)
         _value_axis(axes, lines)
         axes.set_xlabel(path)
         axes.set_ylabel(error_title(about.report.metric, error_unit(frame, about)))
         title = rest if rest and joined else None
-        figure.legend(handles=handles, loc="outside right upper", title=title, alignment="left")
+        figure.legend(handles=[*handles, *levels], loc="outside right upper", title=title, alignment="left")
         style.save(figure, folder, name)
     drawn = f"Each line holds {rest} fixed; bars" if rest else "Bars"
     if not joined:
         drawn = f"A point a record, over whatever values of {rest}; bands"
-    caption = f"{drawn} are one standard deviation over seeds, dotted lines what does not sweep {names[path]}."
+    caption = f"{drawn} are one standard deviation over seeds."
+    if levels:
+        caption += f" Dotted levels do not sweep {names[path]}."
     return style.Picture(name=name, title=f"Error against {names[path]}", caption=caption)
 
 
@@ -66,7 +68,7 @@ def _lines(path: str, frame: pd.DataFrame, records: Sequence[Record], about: Abo
     keys: dict[str, list[tuple[bool, Any]]] = {}
     for record in records:
         if path in record.params and (record.label, record.seed) in errors.index:
-            rest = [value for other, value in record.params.items() if other != path]
+            rest = [record.params[other] for other in about.sweep if other != path and other in record.params]
             text = ", ".join(map(shown, rest))
             keys[text] = [(_is_number(v), v if _is_number(v) else str(v)) for v in rest]
             error = errors[(record.label, record.seed)]

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ablate.records import Record
 from ablate.report import style
+from ablate.report.about import About
 from ablate.report.results import swept
 
 # More rows than this read as a wall.
@@ -17,13 +18,13 @@ ROWS = 8
 _STAGES = {"tcep": ("TCEP", style.PALE, 0.8), "mgptp": ("MGPTP", style.COLOURS[0], 1.6)}
 
 
-def strip(records: Sequence[Record], folder: Path) -> style.Picture | None:
+def strip(records: Sequence[Record], about: About, folder: Path) -> style.Picture | None:
     """Rows of kept frames, the costliest configuration on top; None where no record kept a strip."""
     shown, found = _chosen(records)
     if not shown:
         return None
     motion_F = shown[0].arrays["strip/motion"]
-    short = swept(records)
+    short = swept(records, about)
     with style.house():
         figure = Figure(figsize=(style.PAGE, 1.5 + 0.22 * len(shown)))
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[1.0, 0.24 * len(shown) + 0.1])
@@ -39,11 +40,10 @@ def strip(records: Sequence[Record], folder: Path) -> style.Picture | None:
             below.plot([], [], color=colour, linewidth=2 * width, label=f"kept by {name}")
         figure.legend(loc="outside upper right", ncols=2)
         style.save(figure, folder, "strip")
-    some = f"{len(shown)} of {found} configurations" if len(shown) < found else "Every configuration"
     caption = (
-        f"{some} that prune, on one recording of the test split. Pale ticks are the frames that TCEP keeps, dark ones"
-        " those that MGPTP keeps of them; the counts stand on the right. The curve above is the mean motion of a"
-        " joint."
+        f"{len(shown)} of {found} pruning configurations, on one recording of the test split. Pale ticks are the frames"
+        " that TCEP keeps, dark ones those that MGPTP keeps of them; the counts stand on the right. The curve above is"
+        " the mean motion of a joint."
     )
     return style.Picture(name="strip", title="Which frames are kept", caption=caption)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from models.config import MGPTP, TCEP, Elastic, Pruning
 
@@ -24,7 +24,8 @@ def draw(pruning: Pruning, elastic: Elastic, frames: int, rng: "np.random.Genera
     mgptp = pruning.mgptp
     if mgptp is not None:
         clusters = MGPTP(keep_ratio=_between(elastic.cluster_range, share)).count(kept)
-        mgptp = replace(mgptp, keep_ratio=None, clusters=clusters)
+        by: Literal["peaks", "uniform"] = "uniform" if policy == "uniform" else "peaks"
+        mgptp = replace(mgptp, keep_ratio=None, clusters=clusters, policy=by)
     return replace(pruning, tcep=tcep, mgptp=mgptp)
 
 

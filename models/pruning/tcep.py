@@ -85,7 +85,7 @@ class Graph:
         d = (d * GRID).round() / GRID
         square_BF = d.square().sum(-1)
         both_BFF = square_BF[:, :, None] + square_BF[:, None, :]
-        return both_BFF.baddbmm_(d, d.mT, alpha=-2).div_(self.pose_BFE.shape[-1])
+        return torch.baddbmm(both_BFF, d, d.mT, alpha=-2).div_(self.pose_BFE.shape[-1])
 
     @cached_property
     def nearness_FF(self) -> Tensor:
@@ -144,9 +144,13 @@ def frames_by_density(density_BF: Tensor, count: int) -> Tensor:
 
 
 def tcep(graph: Graph, count: int) -> Tensor:
-    """(B, count) frames: few where frames resemble each other, many where they don't; gaps stay under stride / eps."""
+    """(B, count) frames: few where frames resemble each other, many where they don't; gaps stay under stride / eps.
+
+    The density grows with the root of a frame's rarity, 1 / degree. Rarity itself follows the motion too closely: on
+    captured motion it interpolates worse than even strides, its root as well or better.
+    """
     eps = graph.tcep.uniform_share
     if eps is None:
         eps = 0.5 if 5 * count >= graph.frames else 0.25
-    rarity_BF = 1 / graph.degree_BF
+    rarity_BF = graph.degree_BF.rsqrt()
     return frames_by_density((1 - eps) * rarity_BF / rarity_BF.mean(1, keepdim=True) + eps, count)

@@ -171,3 +171,13 @@ def test_options_change_the_output(field: dict[str, Any]) -> None:
     out = changed.lift(windows(1, frames), steps=2)
     assert out.isfinite().all()
     assert frames != FRAMES or not torch.equal(out, plain.lift(windows(1, frames), steps=2))
+
+
+def test_half_precision_trains_and_stays_close(lifter: Lifter) -> None:
+    x2d, x3d = windows(2, FRAMES), poses(2, FRAMES)
+    full = lifter.eval().loss(x2d, x3d, generator=generator())
+    with torch.autocast("cpu", torch.bfloat16):
+        half = lifter.loss(x2d, x3d, generator=generator())
+    torch.autograd.backward(half)
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in lifter.parameters())
+    assert half.item() == pytest.approx(full.item(), rel=0.02)

@@ -6,7 +6,7 @@ import pytest
 
 from ablate import report
 from ablate.records import Record
-from ablate.report import About, comparison, results
+from ablate.report import About, comparison, front, results
 from ablate.report.tables import Table
 from tests.report import factory
 
@@ -17,7 +17,8 @@ def frame_of(records: Sequence[Record], about: About) -> pd.DataFrame:
 
 def tables_of(records: Sequence[Record], about: About) -> dict[str, Table]:
     kept = results.ordered(records, about)
-    return {table.name: table for table in comparison.tables(results.results(kept, about), kept, about)}
+    frame = results.results(kept, about)
+    return {table.name: table for table in comparison.tables(frame, kept, about, front.front(frame, about))}
 
 
 @pytest.fixture(scope="session")

@@ -96,7 +96,7 @@ def record(
         seed=seed,
         group=group,
         label="d3dp" if dense else f"{group} tcep.keep_ratio {keep:.4g}, mgptp.keep_ratio {clusters:.4g}",
-        params={} if dense else {KEEP: keep, CLUSTERS: clusters},
+        params={} if dense else {CLUSTERS: clusters, KEEP: keep},  # as in a file: in alphabetical order
         config={
             "name": "d3dp" if dense else "htp",
             "model": {"frames": FRAMES},

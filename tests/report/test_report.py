@@ -42,7 +42,7 @@ def small() -> list[Record]:
 
 
 def test_the_report_is_complete(made: Path) -> None:
-    names = ("main", "validation", "per_action", "per_step")
+    names = ("main", "front", "validation", "per_action", "per_step")
     pictures = ("pareto", "slice_tcep_keep_ratio", "slice_mgptp_keep_ratio", "strip", "curves")
     expected = {"report.md", "results.csv"}
     expected |= {f"tables/{name}.{suffix}" for name, suffix in itertools.product(names, ("md", "tex", "csv"))}
@@ -119,7 +119,7 @@ def test_the_page_says_what_a_reader_needs(made: Path) -> None:
         "```\nablate report made_up\n```",
         "| commit           | 0123456789ab",
         "| seeds            | 0, 1, 2",
-        "81 s in 6 trainings, 72 s in evaluation",
+        "training 81 s (6 in all), evaluation 72 s",
     ):
         assert part in text
     assert "uncommitted" not in text
@@ -213,7 +213,7 @@ def test_strips_show_at_most_eight_configurations_of_one_window(tmp_path: Path) 
     other = dict(kept[-1].arrays) | {"strip/motion": np.ones(factory.FRAMES, np.float32)}
     fewer = [*kept[:6], dataclasses.replace(kept[-1], arrays=other)]
     assert [record.label for record in strip._chosen(fewer)[0]] == [kept[3].label]
-    assert strip.strip([record for record in kept if record.label == "d3dp"], tmp_path) is None
+    assert strip.strip([record for record in kept if record.label == "d3dp"], factory.about(), tmp_path) is None
 
 
 def test_a_slice_holds_the_other_values_fixed() -> None:
@@ -237,3 +237,10 @@ def test_slices_need_two_values_and_take_words(tmp_path: Path) -> None:
     assert [picture.name for picture in made] == ["slice_kind"]
     lines, _ = slices._lines(kind, frame_of(kept, about), kept, about)
     assert set(lines["x"]) == {"off", "cross_attention"}
+
+
+def test_values_are_named_in_the_order_of_the_swept_paths() -> None:
+    named = results.swept([factory.record("htp", 0.5, 0.125), factory.record("d3dp")], factory.about())
+    assert list(named.values()) == ["0.5 / 0.125"]
+    turned = factory.about(sweep=(factory.CLUSTERS, factory.KEEP))
+    assert list(results.swept([factory.record("htp", 0.5, 0.125)], turned).values()) == ["0.125 / 0.5"]

@@ -203,3 +203,24 @@ def test_the_caption_states_protocol_and_noise() -> None:
     first = made.columns[0]
     assert first.std is not None
     assert f"MPJPE (mm) {noise(first.std, first.seeds):.2f}" in text
+
+
+def test_an_oracle_over_a_single_hypothesis_is_left_out() -> None:
+    records = [
+        replace(record, metrics=tuple(replace(metric, hypotheses=1) for metric in record.metrics))
+        for record in factory.study(hypotheses=5)
+    ]
+    assert "oracle" not in markdown(tables_of(records, factory.about())["main"])
+
+
+def test_the_front_table_lists_the_front_cheapest_first() -> None:
+    made = tables_of(factory.study(hypotheses=5), factory.about())
+    rows = pd.DataFrame({c.key: c.mean for c in made["main"].columns})
+    error, cost = rows["mpjpe_mean_mm"], rows["inference_gmacs"]
+    beaten = [any((error <= e) & (cost <= c) & ((error < e) | (cost < c))) for e, c in zip(error, cost, strict=True)]
+    expected = list(cost[[not b for b in beaten]].sort_values(kind="stable").index)
+    table = made["front"]
+    assert sorted(table.heads.index) == sorted(expected)
+    costs = next(c for c in table.columns if c.key == "inference_gmacs").mean
+    assert list(costs) == sorted(costs)
+    assert "oracle" not in markdown(table)

@@ -20,8 +20,15 @@ def seconds(frames: int) -> Array:
 def ease(share: Array) -> Array:
     """0 to 1 with speed and acceleration zero at both ends: how a limb moves by itself (Flash & Hogan 1985)."""
     s = np.clip(share, 0, 1)
-    eased: Array = s**3 * (10 - 15 * s + 6 * s**2)
-    return eased
+    level: Array = s**3 * (10 - 15 * s + 6 * s**2)
+    return level
+
+
+def eased(share: Array) -> Array:
+    """The integral of ``ease`` from 0: the way of something that gets up to speed 1 while ``share`` goes to 1."""
+    s = np.clip(share, 0, 1)
+    way: Array = s**4 * (2.5 - 3 * s + s**2) + np.maximum(share - 1, 0)
+    return way
 
 
 def keyed(time_T: Array, begin_K: Array, length_K: Array, value_KA: Array) -> Array:
@@ -35,9 +42,12 @@ def keyed(time_T: Array, begin_K: Array, length_K: Array, value_KA: Array) -> Ar
 
 
 def begins(rng: np.random.Generator, length: float, shortest: float, longest: float) -> Array:
-    """Times (K,) that begin with 0 and go on by steps between ``shortest`` and ``longest`` seconds past ``length``."""
-    steps = rng.uniform(shortest, longest, math.ceil(length / shortest) + 1)
-    times_K = np.concatenate([[0.0], np.cumsum(steps)])
+    """Times (K,) that go on by steps between ``shortest`` and ``longest`` seconds past ``length``.
+
+    They begin up to ``longest`` seconds before 0, so that a clip opens in the middle of things.
+    """
+    steps = rng.uniform(shortest, longest, math.ceil((length + longest) / shortest) + 1)
+    times_K = np.cumsum(steps) - steps[0] - rng.uniform(0, longest)
     return times_K[: int(np.searchsorted(times_K, length)) + 1]
 
 

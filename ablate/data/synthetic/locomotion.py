@@ -11,13 +11,14 @@ import numpy as np
 
 from ablate.data.arrays import Array
 from ablate.data.synthetic.body import Motion
-from ablate.data.synthetic.curves import FPS, activity, begins, ease, keyed, periodic, sway
+from ablate.data.synthetic.curves import FPS, begins, ease, eased, keyed, periodic, sway
 from ablate.data.synthetic.people import Person, stand
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gait:
-    """One cycle of a leg (degrees), cycles a second, metres a second, and how the rest of the body goes along."""
+    """One cycle of a leg (degrees), cycles a second, metres a second, how the rest of the body goes along, and the phase at which
+    the planted leg is upright and the other one passes it."""
 
     hip: tuple[float, ...]
     knee: tuple[float, ...]
@@ -29,6 +30,7 @@ class Gait:
     elbow: float
     bounce: float
     glide: float
+    passing: float
 
 
 WALK = Gait(
@@ -42,6 +44,7 @@ WALK = Gait(
     elbow=12,
     bounce=0,
     glide=0.04,
+    passing=0.28,
 )
 RUN = Gait(
     hip=(30, 26, 13, -4, -17, -18, 2, 28, 46, 46),
@@ -54,17 +57,24 @@ RUN = Gait(
     elbow=75,
     bounce=0.05,
     glide=0.1,
+    passing=0.22,
 )
+
+GROWS, FADES = 0.2, 0.25  # cycles over which a spell's strides come up and die down
+CLEAR = 15  # degrees that a leg which swings in a small stride lifts its thigh, so that the foot clears the floor
 
 
 def _go(gait: Gait, person: Person, motion: Motion, level_T: Array, phase_T: Array) -> None:
     """Lay a gait over standing, as much of it as ``level_T`` says, at ``phase_T`` cycles."""
     phase_TS = phase_T[:, None] + [0, 0.5]
-    much_TS = np.minimum(level_T, 1)[:, None]
+    much_TS = level_T[:, None]
     motion.hip_TS3[..., 0] += much_TS * periodic(gait.hip, phase_TS) * person.stride
     motion.hip_TS3[..., 1] -= 0.6 * much_TS * person.spread
     motion.knee_TS += much_TS * periodic(gait.knee, phase_TS)
-    motion.foot_TS += much_TS * periodic(gait.foot, phase_TS)
+    motion.foot_TS += much_TS**2 * periodic(gait.foot, phase_TS)
+    clear_TS = CLEAR * 4 * much_TS * (1 - much_TS) * np.maximum(-np.sin(2 * math.pi * phase_TS), 0) ** 2
+    motion.hip_TS3[..., 0] += clear_TS
+    motion.knee_TS += 2 * clear_TS
     stride_TS = np.cos(2 * math.pi * phase_TS)
     opposite_TS = stride_TS[:, ::-1]
     motion.shoulder_TS3[..., 0] += much_TS * (gait.arm * person.swing * opposite_TS - 4)
@@ -80,15 +90,38 @@ def _go(gait: Gait, person: Person, motion: Motion, level_T: Array, phase_T: Arr
     motion.bounce_T += much_T**2 * gait.bounce * np.maximum(np.cos(4 * math.pi * (phase_T - 0.42)), 0) ** 1.5
 
 
+def _share(way_T: Array) -> Array:
+    share_T: Array = np.sin(math.pi / 2 * np.clip(way_T, 0, 1))
+    return share_T
+
+
+def _strides(rng: np.random.Generator, time_T: Array, cadence: float, passing: float) -> tuple[Array, Array]:
+    """How much gait there is (T,) and its phase (T,) in cycles: spells of whole steps, with pauses between.
+
+    A spell begins and ends with the legs side by side. Its strides grow while the planted leg is behind the body and
+    fade while it is before it, because a leg that comes back from behind would carry the body backward.
+    """
+    level_T, phase_T = np.zeros((2, len(time_T)))
+    phase_T += passing + rng.choice([0, 0.5])
+    clock = rng.uniform(-2, 0.4)
+    while clock < time_T[-1]:
+        cycles = rng.integers(4, 9) / 2
+        rate, start, stop = cadence * rng.uniform(0.92, 1.06), *rng.uniform(0.8, 1.2, 2)
+        end = clock + cycles / rate + (start + stop) / 2
+        done_T = rate * (start * eased((time_T - clock) / start) - stop * eased(1 - (end - time_T) / stop))
+        level_T += rng.uniform(0.85, 1) * _share(done_T / GROWS) * _share((cycles - done_T) / FADES)
+        phase_T += done_T
+        clock = end + rng.uniform(0.3, 1.1)
+    return level_T, phase_T
+
+
 def _travel(gait: Gait, person: Person, rng: np.random.Generator, time_T: Array, radius: float) -> Motion:
     """A gait in spells, on a wandering curve of about ``radius`` metres, leaning into it."""
     motion = stand(person, rng, time_T)
-    level_T = activity(rng, time_T, (2.2, 4.5), (0.7, 1.6), (0.8, 1.2))
-    rate_T = gait.cadence * person.pace * level_T**0.3 * (1 + 0.04 * sway(rng, time_T, 1, 0.3)[:, 0])
-    phase_T = rng.random() + np.cumsum(rate_T) / FPS
+    level_T, phase_T = _strides(rng, time_T, gait.cadence * person.pace, gait.passing)
     _go(gait, person, motion, level_T, phase_T)
     curve_T = rng.choice([-1, 1]) / radius * (1 + 0.25 * sway(rng, time_T, 1, 0.3)[:, 0])
-    speed_T = gait.speed * person.stride * person.pace * np.minimum(level_T, 1) * level_T**0.3
+    speed_T = gait.speed * person.stride * level_T * np.gradient(phase_T) * FPS / gait.cadence
     motion.heading_T += np.degrees(np.cumsum(curve_T * speed_T) / FPS)
     motion.pelvis_T3[:, 0] -= np.degrees(np.arctan(speed_T**2 * curve_T / 9.81)) * 0.5
     motion.head_T3[:, 2] += np.clip(np.degrees(curve_T * speed_T) * 0.25, -20, 20)

@@ -79,6 +79,6 @@ def stand(person: Person, rng: np.random.Generator, time_T: Array) -> Motion:
     )
     # Both legs lean together, so that the body sways over feet that stay where they are.
     lean_T2 = sway(rng, time_T, 2, 0.3) * [0.5, 0.7] * unrest
-    motion.hip_TS3[..., 0] += lean_T2[:, :1] + rng.normal(0, 2.5) * np.array([1, -1])
+    motion.hip_TS3[..., 0] += lean_T2[:, :1] + rng.normal(0, 1) * np.array([1, -1])
     motion.hip_TS3[..., 1] += lean_T2[:, 1:] * [1, -1]
     return motion

@@ -1,0 +1,69 @@
+"""Elastic training's draws: what they may be, how often, and that the same numbers give the same steps."""
+
+from collections import Counter, defaultdict
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import pytest
+
+import models
+from models.config import MGPTP, SFT, TCEP, Elastic, Policy, Pruning
+from models.pruning.elastic import counts, draw
+
+FRAMES = 81
+PRUNING = Pruning(tcep=TCEP(), sft=SFT(), mgptp=MGPTP())
+
+
+def drawn(elastic: Elastic, number: int = 400, pruning: Pruning = PRUNING) -> list[Pruning]:
+    rng = np.random.default_rng(0)
+    return [draw(pruning, elastic, FRAMES, rng) for _ in range(number)]
+
+
+def test_equal_generators_give_equal_steps() -> None:
+    assert drawn(Elastic()) == drawn(Elastic())
+    assert len(set(drawn(Elastic()))) > 100
+
+
+def test_draws_stay_in_their_ranges_and_fit_the_host() -> None:
+    elastic = Elastic(dense_share=0.2, keep_range=(0.2, 0.7), cluster_range=(0.3, 0.9))
+    steps = drawn(elastic)
+    dense = [step for step in steps if step == Pruning()]
+    assert 0.15 < len(dense) / len(steps) < 0.25
+    assert {step.tcep.policy for step in steps if step.tcep} == set(get_args(Policy))
+    for step in steps:
+        assert not list(step.problems(FRAMES, 8))
+        if step.tcep and step.mgptp:
+            kept, clusters = step.tcep.count(FRAMES), step.mgptp.count(FRAMES)
+            assert 16 <= kept <= 57
+            assert 0.3 * kept - 0.5 <= clusters <= 0.9 * kept + 0.5
+
+
+def test_stages_that_are_absent_stay_absent() -> None:
+    for step in drawn(Elastic(dense_share=0.0), pruning=Pruning(mgptp=MGPTP()), number=50):
+        assert step.tcep is None
+        assert step.mgptp is not None
+        assert 2 <= step.mgptp.count(FRAMES) <= FRAMES
+    assert models.build("d3dp", size="tiny").elastic(Elastic(), np.random.default_rng(0)) == Pruning()
+
+
+@pytest.mark.parametrize(
+    "elastic",
+    [
+        Elastic(),
+        Elastic(keep_range=(0.001, 0.03), cluster_range=(0.5, 0.5)),
+        Elastic(keep_range=(0.4, 0.4), cluster_range=(0.01, 1.0)),
+        Elastic(keep_range=(0.9, 1.0), cluster_range=(0.9, 1.0)),
+    ],
+)
+def test_chances_are_those_of_the_draws(elastic: Elastic) -> None:
+    chances: defaultdict[tuple[int, int], float] = defaultdict(float)
+    for chance, kept, clusters in counts(PRUNING, elastic, FRAMES):
+        chances[kept, clusters] += chance
+    assert sum(chances.values()) == pytest.approx(1)
+    steps = drawn(replace(elastic, dense_share=0.0), number=3000)
+    seen = Counter((s.tcep.count(FRAMES), s.mgptp.count(FRAMES)) for s in steps if s.tcep and s.mgptp)
+    assert set(seen) <= {pair for pair, chance in chances.items() if chance > 0}
+    for axis in (0, 1):
+        expected, observed = (sum(pair[axis] * weight for pair, weight in c.items()) for c in (chances, seen))
+        assert observed / len(steps) == pytest.approx(expected, rel=0.03)

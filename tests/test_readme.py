@@ -1,0 +1,80 @@
+"""What the README tells a reader to type works."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+TEXT = (ROOT / "README.md").read_text()
+LINES = [
+    line.split("  #")[0].strip()
+    for block in re.findall(r"```sh\n(.*?)```", TEXT, re.S)
+    for line in block.splitlines()
+    if line.strip() and not line.startswith("#")
+]
+ABLATE = [line for line in LINES if "ablate " in line and not line.startswith("git")]
+
+# A study's commands are run as they stand, but on a minute part of their work.
+SMALL = {
+    "data.clip_seconds": "1",
+    "data.cameras": "1",
+    "data.name": "synthetic",
+    "train.epochs": "1",
+    "train.windows": "16",
+    "evaluate.hypotheses": "1",
+    "evaluate.steps": "1",
+    "evaluate.cameras": "1",
+    "measure.repeats": "1",
+    "seeds": "[0]",
+    "model.width": "16",
+    "model.heads": "2",
+    "model.frames": "27",
+}
+
+
+def test_the_readme_has_commands_to_try() -> None:
+    assert len(ABLATE) >= 6
+    assert [line for line in LINES if line.startswith("make")]
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line.startswith("make")])
+def test_make_targets_exist(line: str) -> None:
+    arguments = [a for a in shlex.split(line)[1:] if "=" not in a]
+    subprocess.run(["make", "-n", *arguments], cwd=ROOT, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working directory with the studies, as a clone has them."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "studies").symlink_to(ROOT / "studies")
+    return folder
+
+
+def test_ablate_commands_run_in_order(checkout: Path) -> None:
+    for line in ABLATE:
+        words = [w for w in shlex.split(line) if not re.match(r"^[A-Z_]+=", w)]
+        assert words[0] == "ablate", line
+        command = words[1:]
+        if command[0] == "ui":  # opened by the browser test
+            command.append("--help")
+        if command[0] in ("run", "report") and "--help" not in command:
+            settings = [f"--set={path}={value}" for path, value in SMALL.items()]
+            command += settings
+        env = {**os.environ, "COLUMNS": "160"}
+        done = subprocess.run(
+            [sys.executable, "-m", "ablate", *command], cwd=checkout, env=env, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+
+
+def test_links_and_pictures_are_there() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
+        if not target.startswith("http"):
+            assert (ROOT / target).exists(), target
