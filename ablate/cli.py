@@ -241,4 +241,6 @@ def _print_json(value: Any) -> None:
 
 def main() -> None:
     """The console command."""
+    # Waiting threads that spin slow small networks down severalfold on a busy machine; torch reads this at import.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app()

@@ -90,11 +90,11 @@ def _pass(
         for count, chance in left.items():
             seen = count if pruning.sft is not None else frames
             yield from ((stage, kind, chance * macs) for kind, macs in _pair(config, count, seen))
-    if mgptp is not None and mgptp.compares_tokens:
-        if compared is None:
-            compared = {count: chance for count, chance in kept.items() if count not in clusters}
-        for count, chance in compared.items():
-            yield "selection", "other", chance * count**2 * width
+    if compared is None:
+        by_tokens = mgptp is not None and mgptp.compares_tokens
+        compared = {count: 1.0 for count in kept if by_tokens and count not in clusters}
+    for count, chance in compared.items():
+        yield "selection", "other", chance * count**2 * width
     if pruning.recovers_by_attention:
         for count, chance in clusters.items():
             linear = width**2 * (frames + 2 * count * JOINTS + frames * JOINTS)
@@ -122,13 +122,14 @@ def _expected_counts(config: D3DP, pruning: Pruning, elastic: Elastic) -> tuple[
     """How probable each count is in a step of ``elastic`` that prunes: after TCEP, after MGPTP, where they differ."""
     kept: dict[int, float] = {}
     clusters: dict[int, float] = {}
-    compared: dict[int, float] = {0: 0.0}
-    peaks = 1 - elastic.policies.count("uniform") / len(elastic.policies)  # a uniform draw compares nothing
+    compared: dict[int, float] = {}
+    stages = [drawn.mgptp for drawn in policies(pruning, elastic)]
+    comparing = sum(stage is not None and stage.compares_tokens for stage in stages) / len(stages)
     for chance, first, second in counts(pruning, elastic, config.frames):
         kept[first] = kept.get(first, 0.0) + chance
         clusters[second] = clusters.get(second, 0.0) + chance
         if second < first:
-            compared[first] = compared.get(first, 0.0) + chance * peaks
+            compared[first] = compared.get(first, 0.0) + chance * comparing
     return kept, clusters, compared
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from models.config import MGPTP, TCEP, Elastic, Pruning
+from models.config import MGPTP, TCEP, Elastic, Policy, Pruning
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,17 +16,15 @@ def draw(pruning: Pruning, elastic: Elastic, frames: int, rng: "np.random.Genera
     policy = elastic.policies[int(rng.integers(len(elastic.policies)))]
     if dense < elastic.dense_share:
         return Pruning(recovery=pruning.recovery)
-    kept = frames
-    tcep = pruning.tcep
+    drawn = _chosen_by(policy, pruning)
+    kept, tcep, mgptp = frames, drawn.tcep, drawn.mgptp
     if tcep is not None:
         kept = TCEP(keep_ratio=_between(elastic.keep_range, keep)).count(frames)
-        tcep = replace(tcep, keep_ratio=None, keep_frames=kept, policy=policy)
-    mgptp = pruning.mgptp
+        tcep = replace(tcep, keep_ratio=None, keep_frames=kept)
     if mgptp is not None:
         clusters = MGPTP(keep_ratio=_between(elastic.cluster_range, share)).count(kept)
-        by: Literal["peaks", "uniform"] = "uniform" if policy == "uniform" else "peaks"
-        mgptp = replace(mgptp, keep_ratio=None, clusters=clusters, policy=by)
-    return replace(pruning, tcep=tcep, mgptp=mgptp)
+        mgptp = replace(mgptp, keep_ratio=None, clusters=clusters)
+    return replace(drawn, tcep=tcep, mgptp=mgptp)
 
 
 def counts(pruning: Pruning, elastic: Elastic, frames: int) -> Iterator[tuple[float, int, int]]:
@@ -40,8 +38,17 @@ def counts(pruning: Pruning, elastic: Elastic, frames: int) -> Iterator[tuple[fl
 
 def policies(pruning: Pruning, elastic: Elastic) -> Iterator[Pruning]:
     """The same stages with each policy that ``draw`` may give them, all equally probable."""
-    for policy in elastic.policies:
-        yield pruning if pruning.tcep is None else replace(pruning, tcep=replace(pruning.tcep, policy=policy))
+    return (_chosen_by(policy, pruning) for policy in elastic.policies)
+
+
+def _chosen_by(policy: Policy, pruning: Pruning) -> Pruning:
+    """The same stages with ``policy`` in TCEP's place; with ``uniform`` MGPTP is uniform as well."""
+    by: Literal["peaks", "uniform"] = "uniform" if policy == "uniform" else "peaks"
+    return replace(
+        pruning,
+        tcep=None if pruning.tcep is None else replace(pruning.tcep, policy=policy),
+        mgptp=None if pruning.mgptp is None else replace(pruning.mgptp, policy=by),
+    )
 
 
 def _between(bounds: tuple[float, float], along: float) -> float:

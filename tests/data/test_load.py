@@ -39,7 +39,7 @@ def test_views_hold_what_they_say() -> None:
         points_TJ3 = world_to_camera(recording.world_TJ3, view.camera)
         np.testing.assert_allclose(view.x3d_TJ3 + view.root_T3[:, None], points_TJ3, atol=1e-5)
         np.testing.assert_allclose(view.x2d_TJ2, project(points_TJ3, view.camera), atol=1e-6)
-        assert (view.subject, view.action, view.recording) == ("P7", "Walking", "P7/Walking")
+        assert (view.subject, view.action, view.recording) == ("P13", "Walking", "P13/Walking")
         assert all(a.dtype == np.float32 for a in (view.x2d_TJ2, view.x3d_TJ3, view.root_T3))
 
 
@@ -71,7 +71,7 @@ def test_a_recording_with_cameras_keeps_them() -> None:
     recording = replace(read(CONFIG).splits["test"][0], cameras=(camera,))
     (view,) = film(recording, CONFIG)
     assert view.camera is camera
-    assert view.label == "P7/Walking 54138969"
+    assert view.label == "P13/Walking 54138969"
 
 
 def test_digest_is_stable_and_moves_with_the_numbers() -> None:
@@ -91,9 +91,9 @@ def test_info_is_plain_and_tells_what_there_is() -> None:
     info = json.loads(json.dumps(load(CONFIG, 9).info, allow_nan=False))
     assert info["name"] == "synthetic"
     assert info["input"] == "detector"
-    assert info["subjects"]["test"] == ["P7", "P8"]
-    assert info["clips"] == {"train": 45, "validation": 9, "test": 18}
-    assert info["minutes"]["train"] == pytest.approx(0.75)
+    assert info["subjects"]["test"] == ["P13", "P14", "P15", "P16"]
+    assert info["clips"] == {"train": 90, "validation": 18, "test": 36}
+    assert info["minutes"]["train"] == pytest.approx(1.5)
     assert info["fps"] == [50.0]
     assert info["licence"]
 

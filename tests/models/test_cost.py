@@ -25,7 +25,12 @@ COMBINATIONS = [
     for tcep, sft, mgptp, recovery in itertools.product(
         (None, TCEP(keep_ratio=0.5, before_pair=0), TCEP(keep_ratio=0.3, before_pair=1), TCEP(keep_ratio=1.0)),
         (None, SFT(), SFT(focus=4)),
-        (None, MGPTP(keep_ratio=0.2, before_pair=1), MGPTP(keep_ratio=0.2, before_pair=1, source="tokens")),
+        (
+            None,
+            MGPTP(keep_ratio=0.2, before_pair=1),
+            MGPTP(keep_ratio=0.2, before_pair=1, source="tokens"),
+            MGPTP(keep_ratio=0.2, before_pair=1, source="tokens", policy="uniform"),
+        ),
         (Recovery(), Recovery(kind="cross_attention")),
     )
 ]

@@ -31,6 +31,10 @@ def test_draws_stay_in_their_ranges_and_fit_the_host() -> None:
     dense = [step for step in steps if step == Pruning()]
     assert 0.15 < len(dense) / len(steps) < 0.25
     assert {step.tcep.policy for step in steps if step.tcep} == set(get_args(Policy))
+    assert {step.mgptp.policy for step in steps if step.tcep and step.mgptp and step.tcep.policy == "uniform"} == {
+        "uniform"
+    }
+    assert {step.mgptp.policy for step in steps if step.tcep and step.mgptp and step.tcep.policy == "tcep"} == {"peaks"}
     for step in steps:
         assert not list(step.problems(FRAMES, 8))
         if step.tcep and step.mgptp:

@@ -113,6 +113,13 @@ def test_counts_order_ends_mirror_and_batch(tcep: TCEP | None, clusters: int) ->
         )
 
 
+def test_uniform_keeps_the_middle_of_each_segment() -> None:
+    even = [0, 10, 20, 30, 40, 50, 60, 70, 80]
+    for source in ("descriptors", "tokens"):
+        stage = MGPTP(keep_ratio=None, clusters=9, policy="uniform", source=source)
+        assert clustered(windows(2, FRAMES), Pruning(mgptp=stage)).tolist() == [even, even]
+
+
 def test_guidance_moves_the_choice() -> None:
     graph = Graph(windows(4, FRAMES).double(), 3.0, TCEP())
     assert ((graph.guidance_BF > 0) & (graph.guidance_BF < 1)).all()

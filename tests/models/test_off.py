@@ -29,7 +29,12 @@ SOME = [
     for tcep, sft, mgptp, recovery in itertools.product(
         (None, TCEP(keep_ratio=0.5, before_pair=0)),
         (None, SFT(), SFT(focus=2)),
-        (None, MGPTP(keep_ratio=0.3, before_pair=1), MGPTP(keep_ratio=0.3, before_pair=1, source="tokens")),
+        (
+            None,
+            MGPTP(keep_ratio=0.3, before_pair=1),
+            MGPTP(keep_ratio=0.3, before_pair=1, source="tokens"),
+            MGPTP(keep_ratio=0.3, before_pair=1, policy="uniform"),
+        ),
         (Recovery(), Recovery(kind="cross_attention")),
     )
 ]

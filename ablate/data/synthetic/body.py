@@ -114,11 +114,15 @@ def _relative(body: Body, motion: Motion) -> tuple[Array, Array]:
     return joints, yaw_T33
 
 
-def _smooth(curve_TX: Array, width: float) -> Array:
-    """A Gaussian average over time with deviation ``width`` seconds, ends repeated."""
+def _smooth(curve_TX: Array, width: float, *, onward: bool = False) -> Array:
+    """A Gaussian average over time with deviation ``width`` seconds.
+
+    Past its ends the curve stays as it is there, or goes on as it went (``onward``).
+    """
     reach = max(1, round(3 * width * FPS))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / (width * FPS)) ** 2)
-    padded = np.pad(curve_TX, ((reach, reach), (0, 0)), mode="edge")
+    ends = ((reach, reach), (0, 0))
+    padded = np.pad(curve_TX, ends, "reflect", reflect_type="odd") if onward else np.pad(curve_TX, ends, "edge")
     windows_TXR = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
     smooth_TX: Array = windows_TXR @ (kernel / kernel.sum())
     return smooth_TX
@@ -144,6 +148,6 @@ def pose(body: Body, motion: Motion) -> Array:
     rise_T1 = motion.bounce_T[:, None] - (weight_TSE * height_TSE).sum(axis=(1, 2))[:, None]
     carried_T1 = np.exp(-motion.bounce_T / BLUR)[:, None]
     step_T2 = _smooth(carried_T1 * step_T2, motion.glide) / _smooth(carried_T1, motion.glide)
-    root_T3 = np.concatenate([np.cumsum(step_T2, axis=0), _smooth(rise_T1, SPRING)], axis=1)
+    root_T3 = np.concatenate([np.cumsum(step_T2, axis=0), _smooth(rise_T1, SPRING, onward=True)], axis=1)
     world_TJ3: Array = joints_TJ3 + root_T3[:, None]
     return world_TJ3

@@ -24,8 +24,8 @@ def ease(share: Array) -> Array:
     return level
 
 
-def eased(share: Array) -> Array:
-    """The integral of ``ease`` from 0: the way of something that gets up to speed 1 while ``share`` goes to 1."""
+def ease_way(share: Array) -> Array:
+    """The integral of ``ease`` from 0: how far something is that gets up to speed 1 while ``share`` goes to 1."""
     s = np.clip(share, 0, 1)
     way: Array = s**4 * (2.5 - 3 * s + s**2) + np.maximum(share - 1, 0)
     return way
@@ -47,7 +47,7 @@ def begins(rng: np.random.Generator, length: float, shortest: float, longest: fl
     They begin up to ``longest`` seconds before 0, so that a clip opens in the middle of things.
     """
     steps = rng.uniform(shortest, longest, math.ceil((length + longest) / shortest) + 1)
-    times_K = np.cumsum(steps) - steps[0] - rng.uniform(0, longest)
+    times_K: Array = np.cumsum(np.concatenate([-rng.uniform(0, longest, 1), steps]))
     return times_K[: int(np.searchsorted(times_K, length)) + 1]
 
 
@@ -70,16 +70,10 @@ def periodic(table: tuple[float, ...], phase_T: Array) -> Array:
     return curve_T
 
 
-def activity(
-    rng: np.random.Generator,
-    time_T: Array,
-    busy: tuple[float, float],
-    idle: tuple[float, float],
-    change: tuple[float, float] = (0.4, 0.7),
-) -> Array:
+def activity(rng: np.random.Generator, time_T: Array, busy: tuple[float, float], idle: tuple[float, float]) -> Array:
     """A level (T,) that changes between spells of work, each of its own vigour around 1, and pauses at 0.
 
-    ``busy``, ``idle`` and ``change`` bound the seconds of a spell, of a pause, and of the way between them.
+    ``busy`` and ``idle`` bound the seconds of a spell and of a pause.
     """
     begin, level = [0.0], [0.0]
     working = rng.random() < 0.5
@@ -89,5 +83,5 @@ def activity(
         begin.append(clock)
         level.append(rng.uniform(0.75, 1.2) if working else 0.0)
         clock += rng.uniform(*(busy if working else idle))
-    length_K = rng.uniform(*change, len(begin))
+    length_K = rng.uniform(0.4, 0.7, len(begin))
     return np.maximum(keyed(time_T, np.array(begin), length_K, np.array(level)[:, None])[:, 0], 0)

@@ -29,12 +29,12 @@ def _arm(motion: Motion, side: int, level_T: Array, shoulder_T3: Array, elbow_T:
 def sitting(person: Person, rng: np.random.Generator, time_T: Array) -> Motion:
     """Down on a chair and up again, with gestures and pauses while seated."""
     motion = stand(person, rng, time_T)
-    begin_K, sits = [0.0], [0.0]
-    clock = rng.uniform(0.4, 1.2)
+    begin_K, sits = [0.0], [float(rng.random() < 0.5)]
+    clock = rng.uniform(0.3, 1.2)
     while clock < time_T[-1]:
         sits.append(1 - sits[-1])
         begin_K.append(clock)
-        clock += rng.uniform(2.8, 4.5) if sits[-1] else rng.uniform(1.8, 2.6)
+        clock += rng.uniform(2.6, 4.5) if sits[-1] else rng.uniform(1.8, 2.6)
     length_K = rng.uniform(1.1, 1.6, len(sits)) / person.pace
     seat_T = keyed(time_T, np.array(begin_K), length_K, np.array(sits)[:, None])[:, 0]
     moving_T = 4 * seat_T * (1 - seat_T)
@@ -83,11 +83,10 @@ def waving(person: Person, rng: np.random.Generator, time_T: Array) -> Motion:
 def squatting(person: Person, rng: np.random.Generator, time_T: Array) -> Motion:
     """Knee bends of changing depth and tempo, arms forward or on the hips, with rests above and below."""
     motion = stand(person, rng, time_T)
-    begin_K = begins(rng, time_T[-1], 0.8, 1.5)
-    depth_K = np.where(
-        np.arange(len(begin_K)) % 2, rng.uniform(0.5, 1.0, len(begin_K)), rng.uniform(0, 0.12, len(begin_K))
-    )
-    depth_T = keyed(time_T, begin_K, rng.uniform(0.6, 1.1, len(begin_K)) / person.pace, depth_K[:, None])[:, 0]
+    begin_K = begins(rng, time_T[-1], 0.9, 1.5)
+    count = len(begin_K)
+    depth_K = np.where(np.arange(count) % 2, rng.uniform(0.65, 1.0, count), rng.uniform(0, 0.12, count))
+    depth_T = keyed(time_T, begin_K, rng.uniform(0.6, 1.1, count) / person.pace, depth_K[:, None])[:, 0]
     _bend(motion, 98 * depth_T, 28 * depth_T, 34 * depth_T)
     motion.hip_TS3[..., 1] += 9
     motion.spine_T3[:, 1] += 14 * depth_T
@@ -129,8 +128,9 @@ def reaching(person: Person, rng: np.random.Generator, time_T: Array) -> Motion:
     motion = stand(person, rng, time_T)
     begin_K = begins(rng, time_T[-1], 0.7, 1.6)
     count = len(begin_K)
-    length_K = rng.uniform(0.45, 1.0, count) / person.pace
-    height_K = rng.uniform(20, 160, count)
+    length_K = rng.uniform(0.55, 1.0, count) / person.pace
+    # High and low take turns, so that a short clip has both.
+    height_K = rng.uniform(20, 80, count) + 80 * ((np.arange(count) + rng.integers(2)) % 2)
     both_K = rng.random(count) < 0.3
     side_K = np.where(rng.random(count) < 0.7, person.hand, 1 - person.hand)
     out_K = rng.uniform(-15, 60, count)

@@ -11,14 +11,16 @@ import numpy as np
 
 from ablate.data.arrays import Array
 from ablate.data.synthetic.body import Motion
-from ablate.data.synthetic.curves import FPS, begins, ease, eased, keyed, periodic, sway
+from ablate.data.synthetic.curves import FPS, begins, ease, ease_way, keyed, periodic, sway
 from ablate.data.synthetic.people import Person, stand
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gait:
-    """One cycle of a leg (degrees), cycles a second, metres a second, how the rest of the body goes along, and the phase at which
-    the planted leg is upright and the other one passes it."""
+    """One cycle of a leg (degrees), cycles a second, metres a second, and how the rest of the body goes along.
+
+    ``passing`` is the phase at which the planted leg is upright and the other one passes it.
+    """
 
     hip: tuple[float, ...]
     knee: tuple[float, ...]
@@ -34,10 +36,10 @@ class Gait:
 
 
 WALK = Gait(
-    hip=(23, 18, 9, 0, -9, -17, -13, 4, 21, 28),
-    knee=(5, 13, 13, 8, 5, 12, 36, 58, 52, 22),
+    hip=(23, 18, 9, 0, -9, -15, -10, 5, 19, 27),
+    knee=(6, 13, 12, 7, 4, 14, 37, 55, 48, 26),
     foot=(18, 2, 0, 0, -8, -28, -56, -40, -4, 16),
-    cadence=0.92,
+    cadence=0.9,
     speed=1.2,
     lean=2,
     arm=20,
@@ -59,7 +61,6 @@ RUN = Gait(
     glide=0.1,
     passing=0.22,
 )
-
 GROWS, FADES = 0.2, 0.25  # cycles over which a spell's strides come up and die down
 CLEAR = 15  # degrees that a leg which swings in a small stride lifts its thigh, so that the foot clears the floor
 
@@ -72,7 +73,8 @@ def _go(gait: Gait, person: Person, motion: Motion, level_T: Array, phase_T: Arr
     motion.hip_TS3[..., 1] -= 0.6 * much_TS * person.spread
     motion.knee_TS += much_TS * periodic(gait.knee, phase_TS)
     motion.foot_TS += much_TS**2 * periodic(gait.foot, phase_TS)
-    clear_TS = CLEAR * 4 * much_TS * (1 - much_TS) * np.maximum(-np.sin(2 * math.pi * phase_TS), 0) ** 2
+    swing_TS = np.maximum(-np.sin(2 * math.pi * phase_TS), 0) ** 2
+    clear_TS = CLEAR * 4 * much_TS * (1 - much_TS) * swing_TS
     motion.hip_TS3[..., 0] += clear_TS
     motion.knee_TS += 2 * clear_TS
     stride_TS = np.cos(2 * math.pi * phase_TS)
@@ -90,16 +92,11 @@ def _go(gait: Gait, person: Person, motion: Motion, level_T: Array, phase_T: Arr
     motion.bounce_T += much_T**2 * gait.bounce * np.maximum(np.cos(4 * math.pi * (phase_T - 0.42)), 0) ** 1.5
 
 
-def _share(way_T: Array) -> Array:
-    share_T: Array = np.sin(math.pi / 2 * np.clip(way_T, 0, 1))
-    return share_T
-
-
 def _strides(rng: np.random.Generator, time_T: Array, cadence: float, passing: float) -> tuple[Array, Array]:
     """How much gait there is (T,) and its phase (T,) in cycles: spells of whole steps, with pauses between.
 
     A spell begins and ends with the legs side by side. Its strides grow while the planted leg is behind the body and
-    fade while it is before it, because a leg that comes back from behind would carry the body backward.
+    fade while it is before it: a planted leg that came back from behind would carry the body backward.
     """
     level_T, phase_T = np.zeros((2, len(time_T)))
     phase_T += passing + rng.choice([0, 0.5])
@@ -108,8 +105,9 @@ def _strides(rng: np.random.Generator, time_T: Array, cadence: float, passing: f
         cycles = rng.integers(4, 9) / 2
         rate, start, stop = cadence * rng.uniform(0.92, 1.06), *rng.uniform(0.8, 1.2, 2)
         end = clock + cycles / rate + (start + stop) / 2
-        done_T = rate * (start * eased((time_T - clock) / start) - stop * eased(1 - (end - time_T) / stop))
-        level_T += rng.uniform(0.85, 1) * _share(done_T / GROWS) * _share((cycles - done_T) / FADES)
+        done_T = rate * (start * ease_way((time_T - clock) / start) - stop * ease_way(1 - (end - time_T) / stop))
+        share_T = np.clip(done_T / GROWS, 0, 1) * np.clip((cycles - done_T) / FADES, 0, 1)
+        level_T += rng.uniform(0.85, 1) * np.sin(math.pi / 2 * share_T)
         phase_T += done_T
         clock = end + rng.uniform(0.3, 1.1)
     return level_T, phase_T
