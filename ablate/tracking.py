@@ -172,15 +172,13 @@ class Tracker:
         self._log(run, numbers, dict(flatten(seeds[0].config)), max(_time(r, "finished") for r in seeds))
 
     def attach(self, study_yaml: str, report: Path, weights: Mapping[str, Path]) -> None:
-        """Put the study's text, its report and its weights on the parent run, and the front on top as a table."""
-        import pandas as pd
-
+        """Put the study's text, its report and its weights on the parent run, and the front by itself."""
         parent = str(self._runs["study"].info.run_id)
         self._client.log_text(parent, study_yaml, "study.yaml")
         self._client.log_artifacts(parent, str(report), "report")
-        front = report / "tables" / "front.csv"
-        if front.exists():
-            self._client.log_table(parent, pd.read_csv(front), "front.json")
+        for face in (report / "figures" / "pareto.png", report / "tables" / "front.csv"):
+            if face.exists():
+                self._client.log_artifact(parent, str(face), "front")
         there = {Path(item.path).name for item in self._client.list_artifacts(parent, "weights")}
         for path in weights.values():
             if path.name not in there:

@@ -116,7 +116,9 @@ def test_mlflow_holds_study_configurations_and_seeds(finished: Path) -> None:
     assert {r.info.status for r in runs} == {"FINISHED"}
     parent = next(r for r in runs if r.data.tags["ablate.kind"] == "study")
     listed = {item.path for item in client.list_artifacts(parent.info.run_id)}
-    assert {"study.yaml", "report", "weights", "front.json"} <= listed
+    assert {"study.yaml", "report", "weights", "front"} <= listed
+    front = {item.path for item in client.list_artifacts(parent.info.run_id, "front")}
+    assert front == {"front/pareto.png", "front/front.csv"}
     figures = {item.path for item in client.list_artifacts(parent.info.run_id, "report/figures")}
     assert "report/figures/pareto.png" in figures
 

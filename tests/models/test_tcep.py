@@ -130,10 +130,11 @@ def test_distances_are_exact() -> None:
 
 
 def test_colliding_frames_are_moved_as_little_as_possible() -> None:
-    density = torch.full((1, 9), 0.01, dtype=torch.float64)
-    density[0, 4] = 100
-    assert frames_by_density(density, 5).tolist() == [[0, 3, 4, 5, 8]]
-    assert frames_by_density(density, 9).tolist() == [list(range(9))]
+    density = torch.full((1, 15), 0.01, dtype=torch.float64)
+    density[0, 7] = 100
+    # wanted: 0, then 6, 7, 7, 7, 8, then 14
+    assert frames_by_density(density, 7).tolist() == [[0, 5, 6, 7, 8, 9, 14]]
+    assert frames_by_density(density, 15).tolist() == [list(range(15))]
 
 
 def test_mirror_swaps_the_sides() -> None:
