@@ -119,6 +119,20 @@ def test_detector_noise_does_not_pass_for_motion() -> None:
     assert inside > 1.2 * 27 * 24 / FRAMES
 
 
+def test_a_glitch_of_one_frame_is_not_motion() -> None:
+    glitched = still(1, FRAMES)
+    glitched[:, 40, 16] += 0.5
+    assert torch.equal(kept(glitched), kept(still(1, FRAMES)))
+
+
+@pytest.mark.parametrize(("count", "share"), [(40, 0.5), (17, 0.5), (16, 0.25), (5, 0.25)])
+def test_default_share_falls_when_under_a_fifth_is_kept(count: int, share: float) -> None:
+    assert torch.equal(kept(windows(8, FRAMES), count=count), kept(windows(8, FRAMES), count=count, share=share))
+    assert not torch.equal(
+        kept(windows(8, FRAMES), count=count), kept(windows(8, FRAMES), count=count, share=0.75 - share)
+    )
+
+
 def test_distances_are_exact() -> None:
     graph = Graph(windows(3, FRAMES).double(), 3.0, TCEP())
     distance = graph.distance_BFF
