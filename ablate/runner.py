@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,23 +43,29 @@ class Run:
         self.workspace = workspace
         self.reporter = reporter
         self.archive = Archive(study, workspace)
+        self.failures: list[str] = []
+        if len(self.archive.records()) < self.archive.planned:
+            # Data that can't be read are told before any store is touched.
+            for cell in self.archive.cells:
+                self.laboratory.splits(cell.configuration)
         self.search = Search(study.file, workspace)
         self.tracker = Tracker(study.name, workspace)
-        self.failures: list[str] = []
-        self._laboratory: Laboratory | None = None
+
+    @cached_property
+    def laboratory(self) -> "Laboratory":
+        """Where trials are run; torch and the data are loaded only when there is work."""
+        from ablate.laboratory import Laboratory
+
+        return Laboratory(self.study.name, self.workspace, self.reporter)
 
     def complete(self, trial: Trial) -> None:
         """Run a trial unless its record is there. One whose numbers aren't finite is noted, and the study goes on."""
         if self.archive.get(trial) is not None:
             return
-        if self._laboratory is None:  # torch and the data are loaded only when there is work
-            from ablate.laboratory import Laboratory
-
-            self._laboratory = Laboratory(self.study.name, self.workspace, self.reporter)
         started = time.perf_counter()
         name = f"{trial.cell.label}, seed {trial.seed}"
         try:
-            record = self._laboratory.run(trial)
+            record = self.laboratory.run(trial)
         except NotFinite as error:
             self.failures.append(f"{name}: {error}")
             self.reporter.failed(name, str(error))
@@ -113,8 +120,10 @@ class Run:
             if cell.group == self.study.group and values is not None:
                 self.search.adopt(cell.id, cell.params, values)
 
-    def mirror(self) -> None:
-        self.tracker.mirror(self.study.file.question, self.archive.planned, self.archive.records())
+    def mirror(self, *, running: bool = True) -> None:
+        records = self.archive.records()
+        if records:
+            self.tracker.mirror(self.study.file.question, self.archive.planned, records, running=running)
 
 
 def run(study: Study, workspace: Workspace, reporter: Reporter) -> Outcome:
@@ -131,7 +140,7 @@ def run(study: Study, workspace: Workspace, reporter: Reporter) -> Outcome:
             this.sampled_cells()
     finally:
         reporter.end()
-        this.mirror()
+        this.mirror(running=False)
     records = this.archive.records()
     if not records:
         return Outcome(records, workspace.records(study.name), this.failures)

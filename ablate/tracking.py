@@ -125,8 +125,11 @@ class Tracker:
         for start in range(0, len(texts), 100):
             self._client.log_batch(run, params=texts[start : start + 100])
 
-    def mirror(self, question: str, planned: int, records: Sequence[Record]) -> None:
-        """Show these records: what is new becomes runs, and their configurations' means are brought up to date."""
+    def mirror(self, question: str, planned: int, records: Sequence[Record], *, running: bool) -> None:
+        """Show these records: what is new becomes runs, and their configurations' means are brought up to date.
+
+        ``running`` says whether more will come; a study that stopped short of its plan is shown as killed.
+        """
         tags = {"ablate.kind": "study", "mlflow.note.content": question}
         parent = self._open("study", self._study, tags, min((_time(r, "started") for r in records), default=None))
         cells: dict[str, list[Record]] = {}
@@ -145,7 +148,10 @@ class Tracker:
                 self._client.set_tag(child, SEEDS, known)
                 self._client.set_terminated(child, end_time=max(_time(r, "finished") for r in seeds))
         self._client.set_tag(parent, "ablate.finished", f"{len(records)} of {planned}")
-        self._client.set_terminated(parent, status="FINISHED" if len(records) >= planned else "KILLED")
+        if running:
+            self._client.update_run(parent, status="RUNNING")
+        else:
+            self._client.set_terminated(parent, status="FINISHED" if len(records) >= planned else "KILLED")
 
     def _seed(self, record: Record, child: str) -> None:
         tags = {

@@ -25,8 +25,9 @@ def runs(workspace: Workspace) -> dict[str, object]:
 def test_study_configuration_and_seed_are_parent_child_and_grandchild(tmp_path: Path) -> None:
     workspace = Workspace(home=tmp_path)
     tracker = Tracker("s", workspace)
-    tracker.mirror("why?", 2, [record(0)])
-    tracker.mirror("why?", 2, [record(0), record(1)])
+    tracker.mirror("why?", 2, [record(0)], running=True)
+    assert runs(workspace)["study"].info.status == "RUNNING"  # type: ignore[attr-defined]
+    tracker.mirror("why?", 2, [record(0), record(1)], running=False)
     found = runs(workspace)
     assert set(found) == {"study", "0123456789ab", "0123456789ab-s0", "0123456789ab-s1"}
     parent, child, seed = found["study"], found["0123456789ab"], found["0123456789ab-s1"]
@@ -47,7 +48,7 @@ def test_study_configuration_and_seed_are_parent_child_and_grandchild(tmp_path: 
 def test_a_mirror_made_again_adds_nothing(tmp_path: Path) -> None:
     workspace = Workspace(home=tmp_path)
     for _ in range(2):
-        Tracker("s", workspace).mirror("why?", 3, [record(0), record(1)])
+        Tracker("s", workspace).mirror("why?", 3, [record(0), record(1)], running=False)
     found = runs(workspace)
     assert len(found) == 4
     assert found["study"].info.status == "KILLED"  # type: ignore[attr-defined]
