@@ -7,7 +7,7 @@ a matrix product (norms, softmax, interpolation, gathering) counts as nothing, a
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from models.config import D3DP, JOINTS, Elastic, Pruning
+from models.config import D3DP, JOINTS, Elastic, Pruning, without_counts
 from models.pruning.elastic import counts, policies
 
 STAGES = ("embedding", "dense_pairs", "selection", "pruned_pairs", "recovery", "head")
@@ -45,7 +45,8 @@ def cost(
     if elastic is not None and config.pruning is not None:
         dense = _sum(_pass(config, None))
         pruned = _sum(_pass(config, config.pruning, *_expected_counts(config, config.pruning, elastic)))
-        pruned += sum(_selection(config, drawn) for drawn in policies(config.pruning, elastic)) / len(elastic.policies)
+        drawn = policies(without_counts(config.pruning), elastic)  # the weights know nothing of this config's counts
+        pruned += sum(_selection(config, pruning) for pruning in drawn) / len(elastic.policies)
         training = elastic.dense_share * dense + (1 - elastic.dense_share) * pruned
     table = {stage: dict.fromkeys(KINDS, 0.0) for stage in STAGES}
     for stage, kind, macs in at_test:

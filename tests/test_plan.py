@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import models
 from ablate.archive import Archive
 from ablate.plan import expand, short_names, trials
+from ablate.study import load
 from ablate.workspace import Workspace
 from tests.conftest import TINY
 from tests.test_study import study
@@ -60,3 +62,14 @@ def test_short_names_stay_apart() -> None:
         "model.pruning.mgptp.keep_ratio": "mgptp.keep_ratio",
         "train.epochs": "epochs",
     }
+
+
+def test_rows_of_one_training_state_one_training_cost() -> None:
+    costs = {
+        c.training_key(0): models.cost(c.configuration.model, elastic=c.configuration.train.elastic).training_gmacs
+        for c in expand(load("pruning_ratio"))
+    }
+    for c in expand(load("pruning_ratio")):
+        found = models.cost(c.configuration.model, elastic=c.configuration.train.elastic).training_gmacs
+        assert found == costs[c.training_key(0)], c.label
+    assert len(costs) == 1
