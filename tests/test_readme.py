@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import models
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "README.md").read_text()
@@ -72,6 +73,17 @@ def test_ablate_commands_run_in_order(checkout: Path) -> None:
             [sys.executable, "-m", "ablate", *command], cwd=checkout, env=env, capture_output=True, text=True
         )
         assert done.returncode == 0, f"{line}\n{done.stderr}"
+
+
+def test_the_compute_table_is_what_the_zoo_costs() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) \| (?:−([\d.]+) %)? ?\| ([\d.]+) M \|$", TEXT, re.M)  # noqa: RUF001
+    assert [name for name, *_ in rows] == list(models.MODELS)
+    dense = models.cost(models.config("d3dp")).pass_gmacs
+    for name, gmacs, cut, params in rows:
+        cost = models.cost(models.config(name))
+        assert f"{cost.pass_gmacs:.2f}" == gmacs
+        assert f"{cost.params_m:.2f}" == params
+        assert cut == ("" if name == "d3dp" else f"{100 * (1 - cost.pass_gmacs / dense):.1f}")
 
 
 def test_links_and_pictures_are_there() -> None:
