@@ -65,11 +65,18 @@ class Lifter(nn.Module, ABC):
 
     @abstractmethod
     def loss(
-        self, x2d_BFJ2: Tensor, x3d_BFJ3: Tensor, *, generator: torch.Generator, pruning: Pruning | None = None
+        self,
+        x2d_BFJ2: Tensor,
+        x3d_BFJ3: Tensor,
+        *,
+        generator: torch.Generator,
+        pruning: Pruning | None = None,
+        rows: slice = slice(None),
     ) -> Tensor:
         """One training loss, a scalar in metres: the MPJPE of the clean pose predicted from one noised copy.
 
-        Times, noise and stochastic depth are drawn from ``generator`` (on the CPU) and from nothing else.
+        Times, noise and stochastic depth are drawn from ``generator`` (on the CPU) and from nothing else. ``rows``: the
+        only windows to lift, with the very draws that they have in the whole batch; so several devices can share one.
         """
 
     @abstractmethod

@@ -97,13 +97,23 @@ class Lifter(contract.Lifter):
         return torch.cat(parts, dim=2)
 
     def loss(
-        self, x2d_BFJ2: Tensor, x3d_BFJ3: Tensor, *, generator: torch.Generator, pruning: Pruning | None = None
+        self,
+        x2d_BFJ2: Tensor,
+        x3d_BFJ3: Tensor,
+        *,
+        generator: torch.Generator,
+        pruning: Pruning | None = None,
+        rows: slice = slice(None),
     ) -> Tensor:
         windows = len(x3d_BFJ3)
         t_B = torch.randint(0, self.config.timesteps, (windows,), generator=generator)
         noise_BFJ3 = torch.randn(x3d_BFJ3.shape, generator=generator)
         keep_LBS = self.denoiser.drop_path(windows, generator) if self.training else None
-        return self.loss_at(x2d_BFJ2, x3d_BFJ3, t_B, noise_BFJ3, self.select(x2d_BFJ2, pruning), keep_LBS)
+        if keep_LBS is not None:
+            keep_LBS = keep_LBS[:, rows]
+        x2d_BFJ2, x3d_BFJ3 = x2d_BFJ2[rows], x3d_BFJ3[rows]
+        selection = self.select(x2d_BFJ2, pruning)
+        return self.loss_at(x2d_BFJ2, x3d_BFJ3, t_B[rows], noise_BFJ3[rows], selection, keep_LBS)
 
     def loss_at(
         self,

@@ -40,12 +40,10 @@ class Watched(Lifter):
         self.prunings: list[Pruning | None] = []
         self.dropout = nn.Dropout(0.1)
 
-    def loss(
-        self, x2d_BFJ2: Tensor, x3d_BFJ3: Tensor, *, generator: torch.Generator, pruning: Pruning | None = None
-    ) -> Tensor:
+    def loss(self, x2d_BFJ2: Tensor, x3d_BFJ3: Tensor, **options: Any) -> Tensor:
         self.seen.append((x2d_BFJ2, x3d_BFJ3))
-        self.prunings.append(pruning)
-        return super().loss(self.dropout(x2d_BFJ2), x3d_BFJ3, generator=generator, pruning=pruning)
+        self.prunings.append(options.get("pruning"))
+        return super().loss(self.dropout(x2d_BFJ2), x3d_BFJ3, **options)
 
 
 def build(config: D3DP = SMALL) -> Watched:
@@ -264,7 +262,11 @@ def test_bfloat16_trains(motion: Windows) -> None:
     ("change", "message"),
     [
         ({"precision": "16-mixed"}, "train.precision: 16-mixed needs a GPU"),
-        ({"devices": 2}, "train.devices"),
+        pytest.param(
+            {"accelerator": "gpu", "devices": 2},
+            "train.devices: 2 asked for, and this machine offers 0",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU"),
+        ),
         pytest.param(
             {"accelerator": "gpu"},
             "train.accelerator: gpu",

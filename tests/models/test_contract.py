@@ -69,6 +69,13 @@ def test_training_draws_come_from_the_generator_alone(lifter: Lifter) -> None:
     assert lifter.eval().loss(x2d, x3d, generator=generator(5)).item() != first.item()  # stochastic depth is off
 
 
+def test_rows_of_a_batch_have_the_draws_of_the_whole(lifter: Lifter) -> None:
+    x2d, x3d = windows(3, FRAMES), poses(3, FRAMES)
+    whole = lifter.loss(x2d, x3d, generator=generator(5))
+    first, last = (lifter.loss(x2d, x3d, generator=generator(5), rows=rows) for rows in (slice(0, 2), slice(2, 3)))
+    torch.testing.assert_close((2 * first + last) / 3, whole)
+
+
 def test_stochastic_depth_keeps_the_mean_and_spares_the_first_pair() -> None:
     denoiser = MixSTE(models.config("d3dp", size="tiny", drop_path=0.5))
     keep_LBS = denoiser.drop_path(200, generator())
