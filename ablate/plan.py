@@ -10,11 +10,13 @@ from functools import cached_property
 from typing import Any
 
 from ablate.canonical import canonical_json
+from ablate.costing import known_compute
+from ablate.design import Assignment, sampled
 from ablate.errors import StudyError
 from ablate.nearest import nearest
+from ablate.quantities import broken
 from ablate.schema import Configuration
-from ablate.seeds import stream
-from ablate.study import Assignment, Study, assignments
+from ablate.study import Study
 from models.config import without_counts
 
 # Raised whenever a change of this program changes the numbers of an unchanged configuration.
@@ -81,59 +83,59 @@ class Trial:
         return f"{self.cell.id}-s{self.seed}"
 
 
-def short_names(paths: Sequence[str]) -> dict[str, str]:
-    """The shortest ending of each dotted path that no other path shares."""
-    result = {}
-    for path in paths:
-        parts = path.split(".")
-        endings = (".".join(parts[-n:]) for n in range(1, len(parts) + 1))
-        result[path] = next(e for e in endings if sum(p == e or p.endswith(f".{e}") for p in paths) == 1)
-    return result
+@dataclass(frozen=True)
+class LeftOut:
+    """A planned cell that is never started, and why."""
 
-
-def _value(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else "off" if value is None else str(value)
+    cell: Cell
+    reason: str
 
 
 def cell(study: Study, assignment: Assignment) -> Cell:
-    """Resolve one assignment of a checked study."""
-    names = short_names(list(assignment.params))
-    swept = ", ".join(f"{names[path]} {_value(value)}" for path, value in assignment.params.items())
-    label = f"{assignment.group} {swept}".strip()
-    return Cell(assignment.group, label, assignment.params, assignment.resolve(study.base))
+    """Resolve one assignment of a checked study. Raises pydantic's ValidationError for values that can't be."""
+    return Cell(assignment.group, assignment.label, assignment.params, assignment.resolve(study.base))
+
+
+def sampled_cell(study: Study, params: Mapping[str, Any]) -> Cell:
+    """The cell of the searched space with these values of the swept paths. Raises pydantic's ValidationError."""
+    return cell(study, sampled(study.file, params))
 
 
 def expand(study: Study) -> tuple[Cell, ...]:
-    """The cells that are known before anything has run, the baseline among them.
+    """The cells that are run and known before anything has run, the baseline among them; see ``planned``."""
+    return planned(study)[0]
 
-    A grid gives all its cells, a random design ``trials`` of its sweep; under a sampler only the variants are known.
-    Raises StudyError where two cells are the same configuration or the baseline names none.
+
+def planned(study: Study) -> tuple[tuple[Cell, ...], tuple[LeftOut, ...]]:
+    """The cells to run that are known before anything has run, and those left out because they are known to break one
+    of the study's constraints. Under a sampler only the variants are known.
+
+    The baseline is run whatever it costs: every reduction is counted against it. Raises StudyError where two cells are
+    the same configuration or the baseline names none.
     """
-    file = study.file
-    planned = list(assignments(study))
-    own = [
-        a
-        for a in planned
-        if not any(loc[0] == "variants" for loc in a.places.values()) and a.group not in file.variants
-    ]
-    others = [a for a in planned if a not in own]
-    if file.sampler is not None:
-        own = []
-    elif file.design == "random":
-        assert file.trials is not None
-        order = stream(0, "design", study.name).permutation(len(own))[: file.trials]
-        own = [own[i] for i in sorted(order)]
-    cells = tuple(cell(study, a) for a in (*own, *others))
-    _refuse_twins(study, cells)
-    return cells
+    assignments = list(study.planned())
+    cells = [cell(study, a) for a in assignments]
+    _refuse_twins(study, assignments, cells)
+    bounds = [c for c in study.constraints if c.known]
+    kept: list[Cell] = []
+    left: list[LeftOut] = []
+    for c in cells:
+        why = broken(bounds, known_compute(c.configuration)) if bounds and c.label != study.file.baseline else ""
+        if why:
+            left.append(LeftOut(c, why))
+        else:
+            kept.append(c)
+    return tuple(kept), tuple(left)
 
 
-def _refuse_twins(study: Study, cells: Sequence[Cell]) -> None:
+def _refuse_twins(study: Study, assignments: Sequence[Assignment], cells: Sequence[Cell]) -> None:
     seen: dict[str, Cell] = {}
     problems = []
-    for c in cells:
+    for assignment, c in zip(assignments, cells, strict=True):
         if c.id in seen:
-            problems.append(f"{study.source.path}: '{c.label}' is the same configuration as '{seen[c.id].label}'")
+            place = study.source.place(list(assignment.places.values())[-1] if assignment.places else ())
+            same = f"'{c.label}' is the same configuration as '{seen[c.id].label}'"
+            problems.append(f"{place}: {same}; change one of them, or leave it out")
         seen.setdefault(c.id, c)
     labels = [c.label for c in cells]
     if study.file.baseline not in labels:

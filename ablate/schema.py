@@ -3,9 +3,11 @@
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from functools import cache
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, create_model
+from pydantic_core import InitErrorDetails
 
 from ablate.data.config import DataConfig
 from ablate.sections import EvaluateConfig, MeasureConfig, ReportConfig, TrainConfig
@@ -18,6 +20,8 @@ FORBID = ConfigDict(extra="forbid", frozen=True)
 ALTERNATIVES = ({"keep_ratio", "keep_frames"}, {"keep_ratio", "clusters"})
 
 ModelName = Literal["d3dp", "htp", "htp_fast", "htp_max"]
+Design = Literal["grid", "random", "one_factor", "components"]
+Sampler = Literal["tpe", "nsga2", "nsga3", "gp", "qmc"]
 Slug = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
 Seed = Annotated[int, Field(ge=0)]
 
@@ -33,11 +37,19 @@ class Range(BaseModel):
 
     @property
     def values(self) -> list[float]:
-        """The listed values, high included when a step lands on it; without a step only the two ends."""
-        if self.step is None:
-            return [self.low, self.high]
-        count = int((self.high - self.low) / self.step + 1e-9) + 1
-        return [round(self.low + i * self.step, 10) for i in range(count)]
+        """The listed values, high included when a step lands on it; the two ends without a step that makes sense."""
+        return [self.low, self.high] if self.count is None else [self.at(i) for i in range(self.count)]
+
+    @property
+    def count(self) -> int | None:
+        """How many values are listed; None without a step that makes sense."""
+        if self.step is None or self.step <= 0 or self.high < self.low:
+            return None
+        return int((self.high - self.low) / self.step + 1e-9) + 1
+
+    def at(self, index: int) -> float:
+        """The listed value at ``index``, without the noise of adding up steps."""
+        return round(self.low + index * (self.step or 0), 10)
 
 
 Values = Annotated[list[JsonValue], Field(min_length=1)] | Range
@@ -51,6 +63,21 @@ class Variant(BaseModel):
     sweep: dict[str, Values] = {}
 
 
+class Components(BaseModel):
+    """What the base is made of, taken out by ``without``: a name, and the settings that remove what it names.
+
+    ``leave_one_out`` gives all of them in, then each one out; ``add_one_in`` all out, then each one alone in;
+    ``factorial`` every combination.
+    """
+
+    model_config = FORBID
+    plan: Literal["leave_one_out", "add_one_in", "factorial"]
+    without: Annotated[
+        dict[Slug, Annotated[dict[str, JsonValue], Field(min_length=1)]],
+        Field(min_length=1),
+    ]
+
+
 # Every field of a host is optional in a file: name and size give the rest.
 ModelSection = create_model(
     "ModelSection",
@@ -62,7 +89,13 @@ ModelSection = create_model(
 
 
 class StudyFile(BaseModel):
-    """What a study's YAML may hold."""
+    """What a study's YAML may hold.
+
+    ``design`` plans the study's own cells: ``grid`` crosses the sweep, ``random`` draws ``trials`` cells of that grid,
+    ``one_factor`` changes one swept path at a time around the base, ``components`` takes named parts out of it. A
+    ``sampler`` searches the sweep instead, for ``trials`` different pairs of a configuration and a seed, by
+    ``objectives``. ``constraints`` bound numbers: a cell that is known to break one is never started.
+    """
 
     model_config = FORBID
     name: Slug
@@ -71,8 +104,11 @@ class StudyFile(BaseModel):
     model: ModelSection  # type: ignore[valid-type]
     sweep: dict[str, Values] = {}
     variants: dict[Slug, Variant] = {}
-    design: Literal["grid", "random"] = "grid"
-    sampler: Literal["tpe", "nsga2"] | None = None
+    components: Components | None = None
+    design: Design = "grid"
+    sampler: Sampler | None = None
+    objectives: Annotated[list[str], Field(min_length=1)] = ["validation_mpjpe_mm", "inference_gmacs"]
+    constraints: list[str] = []
     trials: Annotated[int, Field(ge=1)] | None = None
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
     data: DataConfig = DataConfig()
@@ -101,17 +137,32 @@ class Configuration(BaseModel):
 def resolve(raw: Mapping[str, Any]) -> Configuration:
     """Fill presets and defaults into raw sections. Raises pydantic's ValidationError, located in ``raw``."""
     model = dict(raw["model"])
-    name, size = model.pop("name"), model.pop("size", "base")
-    sizes: dict[str, Any] = dict(SIZES[size])
-    plain = D3DP(**sizes)
-    depth = model.get("depth", plain.depth)
-    pruning = preset(name, depth) if isinstance(depth, int) and depth >= 1 else None
-    defaults = dataclasses.asdict(dataclasses.replace(plain, pruning=pruning))
-    if pruning is None and isinstance(model.get("pruning"), Mapping):
-        defaults["pruning"] = dataclasses.asdict(Pruning())
+    name, size, depth = model.pop("name"), model.pop("size", "base"), model.get("depth")
+    # Neither is left in the resolved model, where the types would tell a wrong one that was swept.
+    for key, value, known in (("name", name, get_args(ModelName)), ("size", size, tuple(SIZES))):
+        if value not in known:
+            expected = {"expected": ", ".join(map(repr, known))}
+            wrong = InitErrorDetails(type="literal_error", loc=("model", key), input=value, ctx=expected)
+            raise ValidationError.from_exception_data("Configuration", [wrong])
+    prunes = isinstance(model.get("pruning"), Mapping)
+    defaults = _defaults(name, size, depth if isinstance(depth, int) else None, prunes)
     sections = {key: raw.get(key, {}) for key in ("data", "train", "evaluate", "measure")}
     content = {"name": name, "model": merge(defaults, model), **sections}
     return Configuration.model_validate_json(json.dumps(content), strict=True)
+
+
+@cache  # a study of thousands of cells asks for few of these
+def _defaults(name: str, size: str, depth: int | None, prunes: bool) -> Mapping[str, Any]:
+    """The host that a name and a size stand for, as plain values; its preset follows ``depth`` where that is given.
+    A host without a preset that ``prunes`` all the same has each stage off."""
+    sizes: dict[str, Any] = dict(SIZES[size])
+    plain = D3DP(**sizes)
+    pairs = plain.depth if depth is None else depth
+    pruning = preset(name, pairs) if pairs >= 1 else None
+    defaults = dataclasses.asdict(dataclasses.replace(plain, pruning=pruning))
+    if pruning is None and prunes:
+        defaults["pruning"] = dataclasses.asdict(Pruning())
+    return defaults
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """Plans: deterministic, identified by content, sharing trainings where they may."""
 
-from pathlib import Path
+import pytest
 
 import models
-from ablate.archive import Archive
-from ablate.plan import expand, short_names, trials
+from ablate.compute import closed_form
+from ablate.costing import known_compute
+from ablate.design import short_names
+from ablate.plan import Cell, expand, planned, sampled_cell, trials
+from ablate.quantities import CLOSED
 from ablate.study import load
-from ablate.workspace import Workspace
 from tests.conftest import TINY
 from tests.test_study import study
 
@@ -49,11 +51,54 @@ def test_a_random_design_draws_from_the_grid_once() -> None:
     assert drawn == [c.label for c in expand(study(text)) if c.group == "htp"]
 
 
-def test_under_a_sampler_only_the_variants_are_known(tmp_path: Path) -> None:
+def test_under_a_sampler_only_the_variants_are_known() -> None:
     text = TINY.replace("seeds: [0, 1]", "sampler: tpe\ntrials: 3\nseeds: [0]")
-    archive = Archive(study(text), Workspace(home=tmp_path))
-    assert [c.label for c in archive.cells] == ["d3dp"]
-    assert archive.planned == 4
+    assert [c.label for c in expand(study(text))] == ["d3dp"]
+
+
+def test_a_sampled_cell_is_the_grids_own() -> None:
+    for c in expand(study()):
+        if c.group == "htp":
+            assert sampled_cell(study(), dict(reversed(list(c.params.items())))) == c
+
+
+def test_a_random_design_needs_no_whole_grid() -> None:
+    """Ten thousand million cells, of which three are looked at."""
+    paths = ["batch", "epochs", "windows", "validate_every", "devices"]
+    wide = "".join(f"  train.{path}: {{low: 1, high: 100, step: 1}}\n" for path in paths)
+    text = TINY.replace("seeds: [0, 1]", "design: random\ntrials: 3\nseeds: [0]").replace("sweep:\n", f"sweep:\n{wide}")
+    cells = [c for c in expand(study(text)) if c.group == "htp"]
+    assert len({c.id for c in cells}) == 3
+
+
+def test_cells_over_a_known_bound_are_planned_but_left_out() -> None:
+    costs = {c.label: known_compute(c.configuration)["inference_gmacs"] for c in expand(study())}
+    over = {label for label in costs if "clusters 5" in label}
+    bound = max(cost for label, cost in costs.items() if label not in over and label != "d3dp")
+    text = TINY.replace("seeds: [0, 1]", f"constraints: [inference_gmacs <= {bound:.9g}, params_m <= 9]\nseeds: [0]")
+    kept, left = planned(study(text))
+    assert {o.cell.label for o in left} == over
+    assert all(f"against inference_gmacs <= {bound:.9g}" in o.reason for o in left)
+    assert kept == expand(study(text))
+    # Everything is compared with the baseline, so it runs whatever it costs.
+    assert costs["d3dp"] > bound
+    assert {c.label for c in kept} == costs.keys() - over
+    assert planned(study())[1] == ()
+
+
+@pytest.mark.parametrize("c", expand(load("pruning_ratio"))[:2], ids=lambda c: c.label)
+def test_known_compute_is_what_a_record_holds(c: Cell) -> None:
+    how = c.configuration.evaluate
+    cost = models.cost(
+        c.configuration.model,
+        hypotheses=how.hypotheses,
+        steps=how.steps,
+        flip=how.flip,
+        elastic=c.configuration.train.elastic,
+    )
+    known = known_compute(c.configuration)
+    assert known == closed_form(cost)
+    assert tuple(known) == CLOSED
 
 
 def test_short_names_stay_apart() -> None:

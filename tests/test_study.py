@@ -62,7 +62,25 @@ def test_a_shipped_study_is_found_by_name(tmp_path: Path, monkeypatch: pytest.Mo
         ("seeds: [0, 1]", "trials: 3", "10:1", "takes no `trials`"),
         ("seeds: [0, 1]", "sampler: tpe", "10:1", "needs `trials`"),
         ("question: Does it run?\n", "", "1:1", "question: is required"),
+        ("model.pruning.tcep.keep_ratio: [1.0, 0.6]", "model.size: [tiny, smal]", "6:22", "did you mean 'small'?"),
+        ("model.pruning.tcep.keep_ratio: [1.0, 0.6]", "model.size: [[tiny]]", "6:16", "must be one of tiny, small"),
+        ("model.pruning.tcep.keep_ratio: [1.0, 0.6]", "model.name: [[htp]]", "6:16", "must be one of d3dp, htp"),
+        ("model.pruning.tcep.keep_ratio: [1.0, 0.6]", "model.depth: [[2], 0]", "6:17", "valid integer, got [2]"),
         ("[1.0, 0.6]", "{low: 0.2, high: 1.0}", "6:3", "only a sampler searches a continuum"),
+        ("[1.0, 0.6]", "{low: 1.0, high: 0.2, step: 0.1}", "6:3", "low must lie below high, got 1 and 0.2"),
+        ("[1.0, 0.6]", "{low: 0.6, high: 1.0, step: 0}", "6:3", "step must be positive, got 0"),
+        ("[1.0, 0.6]", "{low: 0.6, high: 1.0, step: 0.1, log: true}", "6:3", "log and step exclude each other"),
+        ("seeds: [0, 1]", "objectives: [fps]", "10:1", "only a sampler has objectives"),
+        ("seeds: [0, 1]", "design: one_factor\ntrials: 3", "11:1", "`design: one_factor` runs all its cells"),
+        ("seeds: [0, 1]", "design: components", "10:1", "needs `components`"),
+        ("seeds: [0, 1]", "design: factor", "10:9", "one of grid, random, one_factor, components, got 'factor'"),
+        ("seeds: [0, 1]", "sampler: tbe", "10:10", "did you mean 'tpe'?"),
+        ("seeds: [0, 1]", "constraints: [inference_gmac <= 6]", "10:15", "did you mean 'inference_gmacs'?"),
+        ("seeds: [0, 1]", "constraints: [params_m < 6]", "10:15", "'params_m < 6': write NAME <= NUMBER or"),
+        ("seeds: [0, 1]", "constraints: [params_m <= many]", "10:15", "write NAME <= NUMBER or"),
+        ("seeds: [0, 1]", "constraints: [fps >= 9]", "10:15", "a plan is made before anything is measured"),
+        ("seeds: [0, 1]", "constraints: [params_m <= 6, params_m<=6.0]", "10:30", "given twice"),
+        ("seeds: [0, 1]", "constraints: [test_mpjpe_mm <= 6]", "10:15", "did you mean 'validation_mpjpe_mm'?"),
         ("question: Does", "name: again\nquestion: Does", "2:1", "key 'name' is given twice"),
         ("seeds: [0, 1]", "seeds: [0, 1", "11:5", "not valid YAML"),
     ],
@@ -71,6 +89,44 @@ def test_each_problem_says_where_what_and_the_mend(old: str, new: str, place: st
     assert old in TINY
     found = problems(TINY.replace(old, new, 1))
     assert any(line.startswith(f"s.yaml:{place}: ") and text in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("more", "place", "text"),
+    [
+        ("objectives: [test_mpjpe_mm]", "12:14", "the test split is only reported, nothing is chosen by it"),
+        ("objectives: [validation_mpjpe_mm_p_best_oracle]", "12:14", "an oracle knows the ground truth"),
+        ("objectives: [validation_mpjpe]", "12:14", "unknown number 'validation_mpjpe'; did you mean"),
+        ("objectives: [zzz]", "12:14", "the numbers are validation_mpjpe_mm, validation_p_mpjpe_mm"),
+        ("objectives: [fps, fps]", "12:19", "given twice"),
+        ("objectives: []", "12:13", "at least 1"),
+        ("objectives: [latency_ms]\nmeasure: {latency: false}", "12:14", "set measure.latency to true"),
+        ("objectives: [pass_gmacs_torch]\nmeasure: {counters: false}", "12:14", "or use pass_gmacs"),
+        ("design: grid", "10:1", "give a design or a sampler, not both"),
+        ("constraints: [latency_ms <= 3]", "12:15", "qmc looks at no result"),
+    ],
+)
+def test_a_search_goes_by_what_it_may(more: str, place: str, text: str) -> None:
+    base = TINY.replace("measure: {repeats: 1, warmup: 0}\n", "") if "measure:" in more else TINY
+    found = problems(base.replace("seeds: [0, 1]", f"sampler: qmc\ntrials: 3\n{more}"))
+    assert any(line.startswith(f"s.yaml:{place}: ") and text in line for line in found), found
+
+
+def test_a_large_searched_space_is_checked_value_by_value() -> None:
+    paths = ["batch", "epochs", "validate_every", "devices"]
+    wide = "".join(f"  train.{path}: {{low: 0, high: 99, step: 1}}\n" for path in paths)
+    text = TINY.replace("sweep:\n", f"sweep:\n{wide}").replace("seeds: [0, 1]", "sampler: tpe\ntrials: 3")
+    assert {line.split(": ", 2)[1] for line in problems(text)} == {f"train.{path}" for path in paths}
+
+
+def test_a_continuum_belongs_to_the_searched_space_alone() -> None:
+    variant = "dense: {set: {train.epochs: 2}, sweep: {model.heads: {low: 1, high: 2}}}"
+    text = TINY.replace("variants:\n", f"variants:\n  {variant}\n").replace("seeds: [0, 1]", "sampler: tpe\ntrials: 3")
+    assert "only a sampler searches a continuum" in problems(text)[0]
+    inner = TINY.replace("[1.0, 0.6]", "{low: 0, high: 1.0, log: true}").replace(
+        "seeds: [0, 1]", "sampler: tpe\ntrials: 3"
+    )
+    assert any("a log range starts above zero, got 0" in line for line in problems(inner))
 
 
 def test_all_problems_come_at_once() -> None:
@@ -110,5 +166,7 @@ def test_the_schema_is_json_and_names_the_keys() -> None:
     from ablate.schema import StudyFile
 
     text = json.dumps(StudyFile.model_json_schema())
-    for key in ("keep_ratio", "clusters", "sampler", "clip_seconds"):
+    for key in ("keep_ratio", "clusters", "sampler", "clip_seconds", "without", "objectives", "constraints"):
         assert f'"{key}"' in text
+    for value in ("one_factor", "leave_one_out", "nsga3"):
+        assert f'"{value}"' in text

@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ablate.plan import short_names
+from ablate.design import short_names
 from ablate.records import Record
 from ablate.report import callouts, style
 from ablate.report.about import About

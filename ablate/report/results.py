@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from ablate.design import short_names
 from ablate.errors import AblateError
-from ablate.plan import short_names
 from ablate.records import Record
 from ablate.report.about import About
 from ablate.report.names import compute_unit, shown

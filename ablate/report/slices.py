@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ablate.plan import short_names
+from ablate.design import short_names
 from ablate.records import Record
 from ablate.report import style
 from ablate.report.about import About
