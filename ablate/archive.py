@@ -1,56 +1,56 @@
-"""What a study has so far: its planned cells and the records that belong to it as it stands."""
+"""What a study has so far: its planned cells, and the records in a ledger that belong to it as it stands."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
-from ablate.plan import Cell, Trial, cell, expand, trials
-from ablate.records import Record, load_all, save
-from ablate.study import Assignment, Study
-from ablate.workspace import Workspace
+from ablate.ledger import Ledger
+from ablate.plan import Trial, planned, sampled_cell, trials
+from ablate.records import Record
+from ablate.study import Study
 
 
 class Archive:
-    """One study's cells and records on one workspace. Raises StudyError for cells that clash, StorageError."""
+    """One study's cells and records. Raises StudyError for cells that clash. Records stay where they are, so that what
+    other workers add is seen at the next question."""
 
-    def __init__(self, study: Study, workspace: Workspace) -> None:
+    def __init__(self, study: Study, ledger: Ledger) -> None:
         self.study = study
-        self.folder = workspace.records(study.name)
-        self.cells = expand(study)
-        self._stored = {record.name: record for record in load_all(self.folder)}
+        self.ledger = ledger
+        self.cells, self.left_out = planned(study)
+        self._sampled: dict[str, bool] = {}  # by name: whether a record that was not planned is a sampler's
 
     @property
     def planned(self) -> int:
-        """Records of the finished study: known cells and those that a sampler is yet to propose, with every seed."""
+        """Records of the finished study: known cells with every seed, and the trials that a sampler is to propose."""
         sampled = self.study.file.trials or 0 if self.study.file.sampler else 0
-        return (len(self.cells) + sampled) * len(self.study.file.seeds)
+        return len(self.cells) * len(self.study.file.seeds) + sampled
 
-    def get(self, trial: Trial) -> Record | None:
-        return self._stored.get(trial.name)
+    def planned_trials(self) -> Sequence[Trial]:
+        """What is known before anything has run."""
+        return trials(self.study, self.cells)
 
-    def add(self, record: Record) -> None:
-        save(self.folder, record)
-        self._stored[record.name] = record
+    def sampled_trials(self) -> list[Trial]:
+        """A sampler's proposals that are recorded."""
+        known = {trial.name for trial in self.planned_trials()}
+        sampled = self.ledger.load(name for name in self.names() if name not in known)
+        return [Trial(sampled_cell(self.study, record.params), record.seed) for record in sampled]
 
-    def seeds(self, of: Cell) -> list[Record] | None:
-        """A configuration's records over all seeds; None while one is missing."""
-        found = [self.get(t) for t in trials(self.study, [of])]
-        complete = [r for r in found if r is not None]
-        return complete if len(complete) == len(found) else None
-
-    def propose(self, params: Mapping[str, Any]) -> Cell:
-        """The cell of the study's own sweep with these swept values."""
-        return cell(self.study, Assignment(self.study.group, params, {}, {}))
-
-    def sampled(self) -> list[Cell]:
-        """Configurations that a sampler proposed before, found again in the records."""
+    def names(self) -> list[str]:
+        """The records of this study, in the plan's order; those of a sampler's proposals follow."""
+        order = {trial.name: i for i, trial in enumerate(self.planned_trials())}
+        there = self.ledger.names()
+        own = sorted(there & order.keys(), key=order.__getitem__)
         if self.study.file.sampler is None:
-            return []
-        own = [r for r in self._stored.values() if r.group == self.study.group]
-        proposed = [(self.propose(r.params), r) for r in own if set(r.params) == set(self.study.file.sweep)]
-        return list({c.id: c for c, r in proposed if c.id == r.trial}.values())
+            return own
+        unknown = sorted(there - order.keys() - self._sampled.keys())
+        self._sampled.update({record.name: self._is_sampled(record) for record in self.ledger.load(unknown)})
+        return own + sorted(name for name in there & self._sampled.keys() if self._sampled[name])
 
     def records(self) -> list[Record]:
-        """The finished records of this study, in the plan's order."""
-        known = {c.id: i for i, c in enumerate([*self.cells, *self.sampled()])}
-        mine = [r for r in self._stored.values() if r.trial in known and r.seed in self.study.file.seeds]
-        return sorted(mine, key=lambda r: (known[r.trial], r.seed))
+        """As ``names``, read."""
+        return list(self.ledger.load(self.names()))
+
+    def _is_sampled(self, record: Record) -> bool:
+        """Whether a record is of the searched space: its values, put into the study as it stands, give its cell."""
+        if record.group != self.study.group or set(record.params) != set(self.study.file.sweep):
+            return False
+        return sampled_cell(self.study, record.params).id == record.trial and record.seed in self.study.file.seeds

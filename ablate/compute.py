@@ -26,13 +26,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from ablate import seeds
 from ablate.data.skeleton import NAMES
 from ablate.errors import AblateError
+from ablate.quantities import CLOSED, COUNTED, WATCHED
 from ablate.sections import EvaluateConfig, MeasureConfig
 
 GIGA, MEGA = 1e9, 1e6
 TORCH_TOLERANCE, PTFLOPS_TOLERANCE = 0.005, 0.015
-CLOSED = ("params_m", "pass_gmacs", "training_gmacs", "inference_gmacs")
-COUNTED = ("pass_gmacs_torch", "pass_gmacs_ptflops")
-WATCHED = ("latency_ms", "latency_q1_ms", "latency_q3_ms", "fps", "peak_memory_mb")
 
 
 class Cost(Protocol):

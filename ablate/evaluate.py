@@ -6,8 +6,8 @@ returned.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -58,22 +58,42 @@ def evaluate(
     split: str,
     input: str,
     device: torch.device,
-    on_batch: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Lift ``windows`` and compare with the truth; ``lifter`` is left on ``device`` in evaluation mode.
 
     MPJPE and P-MPJPE average over counted frames, MPJVE over pairs of consecutive counted frames within a window (the
     step from one window to the next belongs to neither). Each window's noise has an address of its own, so neither the
     batch nor the other windows change a result. With one hypothesis there is nothing to choose: only ``mean`` is
-    given. ``on_batch`` hears how many windows of how many are done. Raises NotFinite when a pose isn't finite.
+    given. Raises NotFinite when a pose isn't finite.
+    """
+    counts = (config.hypotheses,)
+    (found,) = evaluate_counts(lifter, windows, config, counts, seed=seed, split=split, input=input, device=device)
+    return found
+
+
+def evaluate_counts(
+    lifter: Lifts,
+    windows: Windows,
+    config: EvaluateConfig,
+    counts: Sequence[int],
+    *,
+    seed: int,
+    split: str,
+    input: str,
+    device: torch.device,
+) -> list[Evaluation]:
+    """As ``evaluate``, for each number of hypotheses in ``counts`` from one run with the largest of them.
+
+    The noise of the first H hypotheses is that of a run with H, and no hypothesis knows of another: on a CPU the errors
+    are those of a run with H bit for bit, on a GPU to rounding.
     """
     if config.cameras is not None:
         windows = windows.first_cameras(config.cameras)
     assert isinstance(lifter, nn.Module)
     lifter.to(device).eval()
-    aggregations = AGGREGATIONS if config.hypotheses > 1 else AGGREGATIONS[:1]
-    rows: list[Row] = [(metric, aggregation) for aggregation in aggregations for metric in UNITS]
-    sums_MWK = np.empty((len(rows), len(windows), config.steps))
+    config = replace(config, hypotheses=max(counts))
+    rows = {count: _rows(count) for count in counts}
+    sums = {count: np.empty((len(rows[count]), len(windows), config.steps)) for count in counts}
     for start in range(0, len(windows), config.batch):
         chosen_B = np.arange(start, min(start + config.batch, len(windows)))
         batch = windows.batch(chosen_B)
@@ -88,9 +108,22 @@ def evaluate(
             )
             if not bool(pose_BKHFJ3.isfinite().all()):
                 raise NotFinite(f"{split}: the lifter's poses are not finite; its weights or the 2D input are damaged")
-            sums_MWK[:, chosen_B] = _sums(pose_BKHFJ3, batch, rows).cpu().numpy()
-        if on_batch is not None:
-            on_batch(int(chosen_B[-1]) + 1, len(windows))
+            for count in counts:
+                sums[count][:, chosen_B] = _sums(pose_BKHFJ3[:, :, :count], batch, rows[count]).cpu().numpy()
+    return [
+        _evaluation(windows, rows[count], sums[count], replace(config, hypotheses=count), split, input)
+        for count in counts
+    ]
+
+
+def _rows(hypotheses: int) -> list[Row]:
+    aggregations = AGGREGATIONS if hypotheses > 1 else AGGREGATIONS[:1]
+    return [(metric, aggregation) for aggregation in aggregations for metric in UNITS]
+
+
+def _evaluation(
+    windows: Windows, rows: Sequence[Row], sums_MWK: Array, config: EvaluateConfig, split: str, input: str
+) -> Evaluation:
     frames_W = windows.counted_WF.sum(axis=1)
     return Evaluation(
         metrics=tuple(_averages(windows, rows, sums_MWK, config, split, input)),

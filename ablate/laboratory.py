@@ -1,11 +1,12 @@
-"""One trial, from configuration to record: data, weights (stored or trained), evaluation, compute.
+"""One unit of work, from configuration to weights or records: data, training, evaluation, compute.
 
 A composition root: the zoo, the data and the engine's tools meet here and in no tool itself.
 """
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,40 +15,43 @@ import torch
 
 import ablate.data
 import models
-from ablate import store
 from ablate.compute import measure
-from ablate.errors import InputError
-from ablate.evaluate import Evaluation, evaluate
-from ablate.plan import Cell, Trial
+from ablate.costing import cost_of
+from ablate.errors import StorageError
+from ablate.evaluate import Evaluation, evaluate_counts
+from ablate.plan import Trial
 from ablate.provenance import command, device_name, environment
 from ablate.records import Record
 from ablate.schema import Configuration
 from ablate.sections import EvaluateConfig, TrainConfig
 from ablate.seeds import torch_stream
-from ablate.store import Weights
+from ablate.store import Store
 from ablate.strip import strip
-from ablate.terminal import Reporter
-from ablate.train import fit
-from ablate.workspace import Workspace
+from ablate.train import Epoch, fit
+from ablate.trained import Weights
+from ablate.work import Job, Training
 from models.weights import metadata
 
 if TYPE_CHECKING:
     from ablate.data.windows import Splits, Windows
     from models.contract import Lifter
 
+Tell = Callable[[int, int, str], None]  # epochs done, epochs in all, what is known of the last one
+
 # How an epoch is judged during training: one pass a window, so that judging costs little beside training.
 VALIDATION = EvaluateConfig(hypotheses=1, steps=1, flip=False, batch=32)
 
 
 class Laboratory:
-    """Runs the trials of one study; keeps what several of them share (data, weights, counters) in memory."""
+    """Does the units of one study's work; keeps what several of them share (data, weights) in memory."""
 
-    def __init__(self, study: str, workspace: Workspace, reporter: Reporter) -> None:
+    def __init__(self, study: str, store: Store, workers: int = 1) -> None:
+        """``workers`` share this machine, which the records say: a latency beside others is not one alone."""
         self._study = study
-        self._workspace = workspace
-        self._reporter = reporter
+        self._workers = workers
+        self.store = store
         self._splits: dict[tuple[Any, ...], Splits] = {}
-        self._weights: tuple[str, Weights] | None = None  # only the last: cells of one training follow each other
+        self._weights: tuple[str, Weights] | None = None  # only the last: jobs of one training follow each other
 
     def splits(self, configuration: Configuration) -> "Splits":
         """The data of this configuration. Raises DataError."""
@@ -56,85 +60,111 @@ class Laboratory:
             self._splits[key] = ablate.data.load(configuration.data, configuration.model.frames)
         return self._splits[key]
 
-    def weights(self, cell: Cell, seed: int) -> Weights:
-        """The weights this cell is evaluated from: kept, stored, or trained now. Raises TrainingDiverged."""
-        key = cell.training_key(seed)
-        if self._weights is None or self._weights[0] != key:
-            path = self._workspace.weights(key)
-            weights = store.load(path)
+    def weights(self, training: Training) -> Weights:
+        """The stored weights of a training. Raises StorageError where they are missing, damaged, or of other data."""
+        if self._weights is None or self._weights[0] != training.key:
+            weights = self.store.load(training.key)
             if weights is None:
-                weights = self._train(cell, seed)
-                store.save(path, weights)
-            digest = self.splits(cell.configuration).digest
+                raise StorageError(f"{self.store.place(training.key)}: these weights are gone; run again to train them")
+            digest = self.splits(training.cell.configuration).digest
             if weights.metadata["data"] != digest:
-                raise InputError(
-                    f"{path}: trained on other data (their digest was {weights.metadata['data'][:12]}, now it is "
-                    f"{digest[:12]}); restore the data, or run with another --home"
+                raise StorageError(
+                    f"{self.store.place(training.key)}: trained on other data (their digest was "
+                    f"{weights.metadata['data'][:12]}, now it is {digest[:12]}); restore the data, or run with another "
+                    "--home"
                 )
-            self._weights = (key, weights)
+            self._weights = (training.key, weights)
         return self._weights[1]
 
-    def _train(self, cell: Cell, seed: int) -> Weights:
-        configuration = cell.training_configuration
-        splits = self.splits(configuration)
-        lifter = models.build(configuration.model, seed=torch_stream(seed, "weights").initial_seed())
+    def train(self, training: Training, tell: Tell) -> None:
+        """Make the weights of ``training`` and store them, going on from its checkpoint where one was left.
+
+        Raises TrainingDiverged, DataError, StorageError.
+        """
+        configuration = training.cell.training_configuration
+        splits, key = self.splits(configuration), training.key
+        lifter = models.build(configuration.model, seed=torch_stream(training.seed, "weights").initial_seed())
 
         def validate(candidate: "Lifter") -> float:
-            found = self._evaluate(candidate, splits.validation, VALIDATION, configuration, seed, "validation")
-            return next(m.value for m in found.metrics if m.metric == "mpjpe" and not m.action)
+            found = self._evaluate(candidate, splits.validation, VALIDATION, [1], training, "validation")
+            return next(m.value for m in found[0].metrics if m.metric == "mpjpe" and not m.action)
 
-        mode = configuration.train.mode
-        self._reporter.training(f"{configuration.name} ({mode}), seed {seed}", configuration.train.epochs)
+        tell(0, configuration.train.epochs, "")
         fitted = fit(
             lifter,
             splits.train,
             config=configuration.train,
-            seed=seed,
+            seed=training.seed,
             validate=validate,
-            on_epoch=self._reporter.epoch,
+            on_epoch=lambda epoch: tell(epoch.number, epoch.epochs, _errors(epoch)),
+            checkpoint=self.store.load_checkpoint(key),
+            on_checkpoint=lambda checkpoint: self.store.save_checkpoint(key, checkpoint),
         )
         history = {"curves": fitted.curves, "best_epoch": fitted.best_epoch, "seconds": fitted.seconds}
         said = {"fit": json.dumps(history), "data": splits.digest, "model": configuration.name}
-        return Weights(fitted.state, {**metadata(configuration.model), **said})
+        self.store.save(key, Weights(fitted.state, {**metadata(configuration.model), **said}))
+        self.store.drop_checkpoint(key)
 
     def _evaluate(
         self,
         lifter: "Lifter",
         windows: "Windows",
         how: EvaluateConfig,
-        configuration: Configuration,
-        seed: int,
+        counts: Sequence[int],
+        training: Training,
         split: str,
-    ) -> Evaluation:
+    ) -> list[Evaluation]:
+        configuration = training.cell.configuration
         device = compute_device(configuration.train)
-        return evaluate(lifter, windows, how, seed=seed, split=split, input=configuration.data.input, device=device)
+        return evaluate_counts(
+            lifter, windows, how, counts, seed=training.seed, split=split, input=configuration.data.input, device=device
+        )
 
-    def run(self, trial: Trial) -> Record:
-        """Do everything that this trial asks for. Raises TrainingDiverged, DataError, StorageError."""
+    def evaluate(self, job: Job, halvings: int = 0) -> Iterator[Record]:
+        """Do everything that the job's trials ask for; ``halvings`` halves the windows that go through at once.
+
+        Raises NotFinite, DataError, StorageError.
+        """
         started = datetime.now(UTC)
-        configuration = trial.cell.configuration
-        weights = self.weights(trial.cell, trial.seed)
-        splits = self.splits(configuration)
-        lifter = models.build(configuration.model)
+        first = job.trials[0].cell.configuration
+        weights, splits = self.weights(job.training), self.splits(first)
+        lifter = models.build(first.model)
         lifter.load_state_dict(dict(weights.state))
+        how = replace(first.evaluate, batch=max(1, first.evaluate.batch >> halvings))
+        counts = [trial.cell.configuration.evaluate.hypotheses for trial in job.trials]
         clock = time.perf_counter()
         found = {
-            split: self._evaluate(lifter, windows, configuration.evaluate, configuration, trial.seed, split)
+            split: self._evaluate(lifter, windows, how, counts, job.training, split)
             for split, windows in (("validation", splits.validation), ("test", splits.test))
         }
-        seconds = time.perf_counter() - clock
-        compute = self._measure(lifter, configuration)
-        fitted = weights.fit
-        provenance = {
+        shared = {
             **environment(),
-            "device": device_name(compute_device(configuration.train)),
-            "dtype": configuration.train.precision,
+            "device": device_name(compute_device(first.train)),
+            "dtype": first.train.precision,
             "started": started.isoformat(timespec="seconds"),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds_train": fitted["seconds"],
-            "seconds_evaluate": seconds,
+            "seconds_train": weights.fit["seconds"],
+            "seconds_evaluate": time.perf_counter() - clock,
+            "hypotheses_run": max(counts),
             "command": command(),
+            "workers": self._workers,
         }
+        frames = strip(lifter, splits.test)
+        for i, trial in enumerate(job.trials):
+            own = {split: evaluations[i] for split, evaluations in found.items()}
+            compute = self._measure(lifter, trial.cell.configuration)
+            provenance = {**shared, "finished": datetime.now(UTC).isoformat(timespec="seconds")}
+            yield self._record(trial, weights, splits, own, compute, provenance, frames)
+
+    def _record(
+        self,
+        trial: Trial,
+        weights: Weights,
+        splits: "Splits",
+        found: Mapping[str, Evaluation],
+        compute: Mapping[str, float | None],
+        provenance: Mapping[str, Any],
+        frames: Mapping[str, np.ndarray],
+    ) -> Record:
         return Record(
             study=self._study,
             trial=trial.cell.id,
@@ -146,30 +176,25 @@ class Laboratory:
             training_key=trial.cell.training_key(trial.seed),
             metrics=tuple(m for evaluation in found.values() for m in evaluation.metrics),
             compute=compute,
-            curves=fitted["curves"],
-            best_epoch=fitted["best_epoch"],
+            curves=weights.fit["curves"],
+            best_epoch=weights.fit["best_epoch"],
             data={"digest": splits.digest, **splits.info},
             provenance=provenance,
             windows={split: _labels(evaluation) for split, evaluation in found.items()},
-            arrays={**_arrays(found), **strip(lifter, splits.test)},
+            arrays={**_arrays(found), **frames},
         )
 
     def _measure(self, lifter: "Lifter", configuration: Configuration) -> dict[str, float | None]:
         train, how = configuration.train, configuration.evaluate
-        cost = models.cost(
-            configuration.model,
-            hypotheses=how.hypotheses,
-            steps=how.steps,
-            flip=how.flip,
-            elastic=train.elastic if train.mode == "elastic" else None,
-        )
 
         def build_on_meta() -> "Lifter":
             with torch.device("meta"):
                 return models.build(configuration.model)
 
         device = compute_device(train)
-        return measure(lifter, cost, how, configuration.measure, build_on_meta=build_on_meta, device=device)
+        return measure(
+            lifter, cost_of(configuration), how, configuration.measure, build_on_meta=build_on_meta, device=device
+        )
 
 
 def compute_device(train: TrainConfig) -> torch.device:
@@ -190,3 +215,8 @@ def _arrays(found: Mapping[str, Evaluation]) -> dict[str, np.ndarray]:
         arrays[f"{split}/recording"] = evaluation.windows.view_W.astype(np.int32)
         arrays[f"{split}/start"] = evaluation.windows.start_W.astype(np.int32)
     return arrays
+
+
+def _errors(epoch: Epoch) -> str:
+    validation = "" if epoch.validation_mpjpe_mm is None else f", validation {epoch.validation_mpjpe_mm:.1f} mm"
+    return f"loss {epoch.train_loss_mm:.1f} mm{validation}"

@@ -1,6 +1,8 @@
 """Where a number came from: the code's commit, the libraries, the machine."""
 
+import os
 import platform
+import re
 import subprocess
 import sys
 from functools import cache
@@ -43,8 +45,13 @@ def environment() -> dict[str, Any]:
 
 
 def command() -> str:
-    """The command line as typed, without the folder of the program."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """The command line as typed, without the folder of the program and without a URL's password."""
+    return re.sub(r"(://[^:/@\s]*:)[^@\s]+@", r"\1***@", " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
+
+
+def worker_name() -> str:
+    """Which process of which machine."""
+    return f"{platform.node()}:{os.getpid()}"
 
 
 def device_name(device: "torch.device") -> str:

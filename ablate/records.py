@@ -1,8 +1,8 @@
 """The canonical record of a (configuration, seed): what ran, what came out, and where it came from.
 
 A record is one JSON file and, beside it, one npz with its arrays. The arrays are written first, the JSON last, each to
-a temporary name and then renamed: a record whose JSON exists is complete. MLflow and Optuna show the same content and
-can be rebuilt from it.
+a temporary name and then renamed: a record whose JSON exists is complete. A database keeps the same bytes. MLflow and
+Optuna show the same content and can be rebuilt from it.
 """
 
 import dataclasses
@@ -10,24 +10,28 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic_core import from_json
 
 from ablate.errors import StorageError
 
 FORMAT = 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class Metric:
+class Metric(NamedTuple):
     """One measured number with everything needed to read it.
 
     ``step`` counts denoising steps from 1; ``action`` is empty for the overall value; ``oracle`` marks values that need
-    the ground truth to choose among hypotheses.
+    the ground truth to choose among hypotheses. A tuple, since a study of ten thousand records holds millions of them.
     """
 
     metric: str  # mpjpe, p_mpjpe, mpjve
@@ -107,33 +111,86 @@ def write_atomically(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def save(folder: Path, record: Record) -> Path:
-    """Write ``record`` under ``folder`` and return its JSON's path.
+def encode(record: Record) -> tuple[bytes, bytes]:
+    """A record as it is kept: its JSON, and its arrays as npz. The same record gives the same bytes.
 
-    Raises StorageError, and ValueError for a number that isn't finite: nobody could read it back.
+    Raises ValueError for a number that isn't finite (nobody could read it back), and StorageError where the arrays of a
+    stored record can't be read.
     """
     content = {f.name: getattr(record, f.name) for f in dataclasses.fields(record) if f.name != "arrays"}
-    content["metrics"] = [dataclasses.asdict(m) for m in record.metrics]
+    content["metrics"] = [metric._asdict() for metric in record.metrics]
     text = json.dumps({"format": FORMAT, **content}, indent=1, sort_keys=True, allow_nan=False)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **dict(record.arrays))
-    write_atomically(folder / f"{record.name}.npz", buffer.getvalue())
+    return text.encode(), buffer.getvalue()
+
+
+def decode(content: bytes | str, arrays: Callable[[], bytes], where: str) -> Record:
+    """The record of a JSON; ``arrays`` reads the npz, and is called when the first array is asked for.
+
+    Raises StorageError, which names ``where``, when the record is damaged or of another format; so does the first look
+    at damaged arrays.
+    """
+    try:
+        kept = from_json(content)
+        if kept.pop("format") != FORMAT:
+            raise StorageError(f"{where}: written by another version of ablate; move it away and run again")
+        if any(len(metric) != len(Metric._fields) for metric in kept["metrics"]):
+            raise ValueError(f"a metric has other fields than {', '.join(Metric._fields)}")
+        kept["metrics"] = tuple(Metric._make(_FIELDS(metric)) for metric in kept["metrics"])
+        return Record(**kept, arrays=_Arrays(arrays, where))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _unreadable(where, error) from error
+
+
+_FIELDS = itemgetter(*Metric._fields)
+
+
+class _Arrays(Mapping[str, np.ndarray]):
+    """The arrays of a stored record, read when the first is asked for: most readers want the numbers alone."""
+
+    def __init__(self, read: Callable[[], bytes], where: str) -> None:
+        self._read = read
+        self._where = where
+
+    @cached_property
+    def _opened(self) -> dict[str, np.ndarray]:
+        try:
+            with np.load(io.BytesIO(self._read()), allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        except (OSError, ValueError, TypeError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise _unreadable(self._where, error) from error
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._opened[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._opened)
+
+    def __len__(self) -> int:
+        return len(self._opened)
+
+
+def _unreadable(where: str, error: Exception) -> StorageError:
+    return StorageError(f"{where}: can't be read as a record ({error}); move it away and run again")
+
+
+def save(folder: Path, record: Record) -> Path:
+    """Write ``record`` under ``folder`` and return its JSON's path. Raises as ``encode``, and StorageError."""
+    content, arrays = encode(record)
+    write_atomically(folder / f"{record.name}.npz", arrays)
     path = folder / f"{record.name}.json"
-    write_atomically(path, text.encode())
+    write_atomically(path, content)
     return path
 
 
 def load(path: Path) -> Record:
     """Read one record. Raises StorageError when it is damaged or of another format."""
     try:
-        content = json.loads(path.read_text())
-        if content.pop("format") != FORMAT:
-            raise StorageError(f"{path}: written by another version of ablate; move it away and run again")
-        content["metrics"] = tuple(Metric(**m) for m in content["metrics"])
-        with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
-            return Record(**content, arrays={name: arrays[name] for name in arrays.files})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise StorageError(f"{path}: can't be read as a record ({error}); move it away and run again") from error
+        content = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
+    return decode(content, path.with_suffix(".npz").read_bytes, str(path))
 
 
 def load_all(folder: Path) -> Iterator[Record]:

@@ -1,28 +1,31 @@
 """A study from plan to report: what is finished is kept, the rest is run, every face of the records refreshed."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+import ablate.data
 from ablate import report
 from ablate.archive import Archive
-from ablate.errors import InputError, NotFinite
-from ablate.plan import Cell, Trial, trials
+from ablate.attempts import TRIES
+from ablate.crew import Crew, Order, prepare
+from ablate.design import swept
+from ablate.errors import InputError
+from ablate.ledger import open_ledger
+from ablate.mirror import Mirror
+from ablate.proposals import Proposals
 from ablate.records import Record
 from ablate.report.about import About
-from ablate.search import OBJECTIVES, Search
+from ablate.standing import failed, overview
+from ablate.store import Store
 from ablate.study import Study
 from ablate.terminal import Reporter
-from ablate.tracking import Tracker
+from ablate.work import jobs
 from ablate.workspace import Workspace
 
-if TYPE_CHECKING:
-    from ablate.laboratory import Laboratory
-
-PATIENCE = 5  # repeated proposals in a row, in multiples of the trials asked for, until a space counts as searched
+POLL_S = 0.5  # how often the worker processes are looked at
 
 
 @dataclass(frozen=True)
@@ -34,136 +37,166 @@ class Outcome:
     failures: Sequence[str] = field(default_factory=tuple)
 
 
-class Run:
-    """One study on one workspace, from one process."""
+def run(study: Study, workspace: Workspace, reporter: Reporter, *, workers: int = 1, tries: int = TRIES) -> Outcome:
+    """Run what is missing of ``study``, then refresh MLflow, Optuna and the report.
 
-    def __init__(self, study: Study, workspace: Workspace, reporter: Reporter) -> None:
-        workspace.prepare()
-        self.study = study
-        self.workspace = workspace
-        self.reporter = reporter
-        self.archive = Archive(study, workspace)
-        self.failures: list[str] = []
-        if len(self.archive.records()) < self.archive.planned:
-            # Data that can't be read are told before any store is touched.
-            for cell in self.archive.cells:
-                self.laboratory.splits(cell.configuration)
-        self.search = Search(study.file, workspace)
-        self.tracker = Tracker(study.name, workspace)
-
-    @cached_property
-    def laboratory(self) -> "Laboratory":
-        """Where trials are run; torch and the data are loaded only when there is work."""
-        from ablate.laboratory import Laboratory
-
-        return Laboratory(self.study.name, self.workspace, self.reporter)
-
-    def complete(self, trial: Trial) -> None:
-        """Run a trial unless its record is there. One whose numbers aren't finite is noted, and the study goes on."""
-        if self.archive.get(trial) is not None:
-            return
-        started = time.perf_counter()
-        name = f"{trial.cell.label}, seed {trial.seed}"
-        try:
-            record = self.laboratory.run(trial)
-        except NotFinite as error:
-            self.failures.append(f"{name}: {error}")
-            self.reporter.failed(name, str(error))
-        else:
-            self.archive.add(record)
-            self.reporter.finished(record, time.perf_counter() - started)
-
-    def planned_cells(self) -> None:
-        """Everything that is known before anything has run, trials of one training next to each other."""
-        groups: dict[str, list[Trial]] = {}
-        for trial in trials(self.study, self.archive.cells):
-            groups.setdefault(trial.cell.training_key(trial.seed), []).append(trial)
-        for group in groups.values():
-            if any(self.archive.get(trial) is None for trial in group):
-                for trial in group:
-                    self.complete(trial)
-                self.mirror()
-        self.show_search(self.archive.cells)
-
-    def sampled_cells(self) -> None:
-        """Ask the sampler until the study has its trials; a repeated proposal takes the stored result."""
-        wanted = self.study.file.trials or 0
-        done = {c.id for c in self.archive.sampled()}
-        self.show_search(self.archive.sampled())
-        repeats = 0
-        while len(done) < wanted and repeats < PATIENCE * wanted:
-            proposal, params = self.search.ask()
-            cell = self.archive.propose(params)
-            repeats = repeats + 1 if cell.id in done else 0
-            done.add(cell.id)
-            for trial in trials(self.study, [cell]):
-                self.complete(trial)
-            self.search.tell(proposal, cell.id, self.objectives(cell))
-            if not repeats:
-                self.mirror()
-        if len(done) < wanted:
-            self.reporter.note(f"the sampler found only {len(done)} different configurations of {wanted} asked for")
-
-    def objectives(self, cell: Cell) -> tuple[float, float] | None:
-        """What Optuna minimises, averaged over seeds; None while a seed is missing."""
-        seeds = self.archive.seeds(cell)
-        if seeds is None:
-            return None
-        gmacs = seeds[0].compute[OBJECTIVES[1]]
-        assert gmacs is not None  # a closed form: it is always there
-        return sum(r.value("mpjpe", "validation") for r in seeds) / len(seeds), gmacs
-
-    def show_search(self, cells: Sequence[Cell]) -> None:
-        """Give Optuna what it lacks of the searched space."""
-        for cell in cells:
-            values = self.objectives(cell)
-            if cell.group == self.study.group and values is not None:
-                self.search.adopt(cell.id, cell.params, values)
-
-    def mirror(self, *, running: bool = True) -> None:
-        records = self.archive.records()
-        if records:
-            self.tracker.mirror(self.study.file.question, self.archive.planned, records, running=running)
-
-
-def run(study: Study, workspace: Workspace, reporter: Reporter) -> Outcome:
-    """Run what is missing of ``study``, then refresh MLflow and the report.
-
-    Raises InputError for data or folders that can't be used; a training that diverges is told in the outcome. What is
-    finished when an exception or Ctrl-C comes is recorded, and shown in MLflow.
+    With one worker everything happens in this process, with more each has a process of its own. Raises InputError for
+    data or folders that can't be used; a trial that fails is told in the outcome, the others go on. What is finished
+    when an exception or Ctrl-C comes is recorded, and shown in MLflow.
     """
-    this = Run(study, workspace, reporter)
-    reporter.begin(study.name, this.archive.planned, len(this.archive.records()))
-    try:
-        this.planned_cells()
-        if study.file.sampler is not None:
-            this.sampled_cells()
-    finally:
-        reporter.end()
-        this.mirror(running=False)
-    records = this.archive.records()
-    if not records:
-        return Outcome(records, workspace.records(study.name), this.failures)
-    path = write_report(this.archive, workspace)
-    weights = {r.training_key: workspace.weights(r.training_key) for r in records}
-    this.tracker.attach(study.source.text, path.parent, weights)
-    return Outcome(records, path, this.failures)
+    prepare(workspace)
+    archive = Archive(study, open_ledger(workspace, study.name))
+    archive.ledger.send()
+    finished, store = len(archive.names()), Store(workspace.weights)
+    proposals = Proposals(archive, workspace, tries)
+    order = Order.of(study, workspace, tries, workers)
+    if finished == archive.planned:
+        hands: Hands = _none
+    else:
+        store.prepare()
+        hands = (
+            _together(order, archive, reporter) if workers > 1 else _alone(order, archive, store, proposals, reporter)
+        )
+    with Mirror(archive, workspace, reporter.note) as mirror:
+        reporter.begin(study.name, archive.planned, finished)
+        for left in archive.left_out:
+            reporter.note(f"never started: {left.cell.label}: {left.reason}")
+        try:
+            hands(mirror.wake)
+        finally:
+            reporter.end()
+            mirror.settle()
+        given_up = failed(proposals.known_trials(), archive.ledger, tries)
+        failures = [f"{s.trial.cell.label}, seed {s.trial.seed}: {s.reason}" for s in given_up]
+        if shortfall := proposals.shortfall():
+            reporter.note(shortfall)
+        records = archive.records()
+        if not records:
+            return Outcome(records, workspace.records(study.name), failures)
+        path = write_report(archive, workspace)
+        mirror.attach(study.source.text, path.parent, store, {r.training_key for r in records})
+    return Outcome(records, path, failures)
+
+
+Hands = Callable[[Callable[[], None]], None]  # do the work, and say when there is something new to show
+
+
+def _none(wake: Callable[[], None]) -> None:
+    """Everything is done."""
+
+
+def _alone(order: Order, archive: Archive, store: Store, proposals: Proposals, reporter: Reporter) -> Hands:
+    """The only worker of this run. Data that can't be read are told here, before any store is touched."""
+    from ablate.laboratory import Laboratory
+    from ablate.worker import Worker
+
+    laboratory = Laboratory(archive.study.name, store)
+    for cell in archive.cells:
+        laboratory.splits(cell.configuration)
+
+    def work(wake: Callable[[], None]) -> None:
+        propose, tries = proposals.more, order.tries
+        Worker(archive, laboratory, reporter, propose=propose, tries=tries, on_record=wake).work()
+
+    return work
+
+
+def _together(order: Order, archive: Archive, reporter: Reporter) -> Hands:
+    """Worker processes, watched from here. Data that can't be read are told first, as by one worker."""
+    for data, frames in {(c.configuration.data, c.configuration.model.frames) for c in archive.cells}:
+        ablate.data.load(data, frames)
+
+    def work(wake: Callable[[], None]) -> None:
+        crew = Crew(order, limit=order.tries * archive.planned)
+        watch = Watch(archive, reporter, wake)
+        crew.start()
+        try:
+            while crew.watch():
+                watch.look()
+                time.sleep(POLL_S)
+        finally:
+            crew.stop()
+            watch.look()
+
+    return work
+
+
+class Watch:
+    """What other processes do, told as if it were done here."""
+
+    def __init__(self, archive: Archive, reporter: Reporter, wake: Callable[[], None]) -> None:
+        self._archive = archive
+        self._reporter = reporter
+        self._wake = wake
+        self._seen = set(archive.names())
+        there = self._seen
+        missing = [trial for trial in archive.planned_trials() if trial.name not in there]
+        self._trainings = {job.training.unit: job.training for job in jobs(missing)}
+
+    def look(self) -> None:
+        """Tell what is new since the last look."""
+        new = [name for name in self._archive.names() if name not in self._seen]
+        for record in self._archive.ledger.load(new):
+            self._reporter.finished(record)
+        if new:
+            self._seen.update(new)
+            self._wake()
+        for unit, history in self._archive.ledger.histories(self._trainings).items():
+            last, label = history[-1], self._trainings[unit].label
+            if last.outcome is None:
+                self._reporter.training(label, last.done, last.total, last.note)
+            elif last.outcome == "done":
+                self._reporter.trained(label)
+                del self._trainings[unit]
+
+
+def status(study: Study, workspace: Workspace, tries: int = TRIES) -> dict[str, Any]:
+    """How the study stands; see standing.overview. Raises StorageError."""
+    archive = Archive(study, open_ledger(workspace, study.name))
+    return overview(archive, Proposals(archive, workspace, tries).known_trials(), tries)
+
+
+def retry(study: Study, workspace: Workspace, tries: int = TRIES) -> int:
+    """Let what failed be tried again by the next run; returns how many trials that are. Raises StorageError."""
+    archive = Archive(study, open_ledger(workspace, study.name))
+    found = failed(Proposals(archive, workspace, tries).known_trials(), archive.ledger, tries)
+    archive.ledger.forgive({standing.unit for standing in found})
+    return len(found)
+
+
+def sync(study: Study, workspace: Workspace, reporter: Reporter) -> int:
+    """Show every record in MLflow and Optuna, in the database those that wait in the home folder, and the report.
+
+    Returns how many records there are. Raises StorageError where one of them can't be reached.
+    """
+    prepare(workspace)
+    archive = Archive(study, open_ledger(workspace, study.name))
+    archive.ledger.send()
+    with Mirror(archive, workspace, reporter.note) as mirror:
+        mirror.settle()
+        if archive.names():
+            path = write_report(archive, workspace)
+            keys = {record.training_key for record in archive.records()}
+            mirror.attach(study.source.text, path.parent, Store(workspace.weights), keys)
+        if mirror.trouble is not None:
+            raise mirror.trouble
+    return len(archive.names())
 
 
 def write_report(archive: Archive, workspace: Workspace) -> Path:
     """Tables and figures from the records alone; returns report.md. Raises InputError while there are no records."""
     study, records = archive.study, archive.records()
     if not records:
-        raise InputError(f"{study.name}: nothing is recorded under {archive.folder}; `ablate run` it first")
-    sweeps = [*study.file.sweep, *(path for variant in study.file.variants.values() for path in variant.sweep)]
+        raise InputError(f"{study.name}: nothing is recorded under {workspace.home}; `ablate run` it first")
     about = About(
         name=study.name,
         question=study.file.question,
         baseline=study.file.baseline,
-        sweep=tuple(dict.fromkeys(sweeps)),
+        sweep=swept(study.file),
         report=study.file.report,
         command=f"ablate run {Path(study.source.path).name}",
         planned=archive.planned,
-        acknowledgement=records[0].data.get("acknowledgement"),
+        acknowledgement=records[0].data.get("acknowledge"),
+        notes=tuple(f"Never started: {left.cell.label} ({left.reason})." for left in archive.left_out),
     )
     return report.write(records, about, workspace.reports / study.name)

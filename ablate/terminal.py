@@ -12,27 +12,40 @@ from rich.table import Table
 from ablate.records import Record
 
 if TYPE_CHECKING:
-    from ablate.train import Epoch
+    from ablate.reproduce import Reproduction
 
 
 class Reporter(Protocol):
-    """What the runner tells while it works."""
+    """What is told while a study runs."""
 
     def begin(self, study: str, planned: int, finished: int) -> None: ...
-    def training(self, label: str, epochs: int) -> None: ...
-    def epoch(self, epoch: "Epoch") -> None: ...
-    def finished(self, record: Record, seconds: float) -> None: ...
+    def training(self, label: str, done: int, total: int, note: str) -> None: ...
+    def trained(self, label: str) -> None: ...
+    def finished(self, record: Record) -> None: ...
     def failed(self, name: str, reason: str) -> None: ...
     def note(self, text: str) -> None: ...
     def end(self) -> None: ...
 
 
-class Plain:
+class Silent:
+    """Says nothing: a worker whose parent, or nobody, looks on. What matters is in the ledger."""
+
+    def begin(self, study: str, planned: int, finished: int) -> None: ...
+    def training(self, label: str, done: int, total: int, note: str) -> None: ...
+    def trained(self, label: str) -> None: ...
+    def finished(self, record: Record) -> None: ...
+    def failed(self, name: str, reason: str) -> None: ...
+    def note(self, text: str) -> None: ...
+    def end(self) -> None: ...
+
+
+class Plain(Silent):
     """One line an event on stderr; ``quiet`` keeps only failures and notes."""
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
         self._done = self._planned = 0
+        self._told: dict[str, int] = {}
 
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -42,21 +55,19 @@ class Plain:
         if not self._quiet:
             self._say(f"{study}: {planned} trials, {finished} already finished")
 
-    def training(self, label: str, epochs: int) -> None:
-        if not self._quiet:
-            self._say(f"training {label}: {epochs} epochs")
-
-    def epoch(self, epoch: "Epoch") -> None:
+    def training(self, label: str, done: int, total: int, note: str) -> None:
         # A tenth of the epochs is enough for a log file.
-        if not self._quiet and (epoch.number % max(1, epoch.epochs // 10) == 0 or epoch.number == epoch.epochs):
-            self._say(f"  epoch {epoch.number}/{epoch.epochs}: {_errors(epoch)}")
+        tenths = done * 10 // max(1, total)
+        if self._quiet or self._told.get(label) == tenths:
+            return
+        self._told[label] = tenths
+        self._say(f"  epoch {done}/{total}: {note}" if note else f"training {label}: {total} epochs")
 
-    def finished(self, record: Record, seconds: float) -> None:
+    def finished(self, record: Record) -> None:
         self._done += 1
         if not self._quiet:
             error = record.value("mpjpe", "validation")
-            where = f"[{self._done}/{self._planned}] {record.label}, seed {record.seed}"
-            self._say(f"{where}: validation {error:.1f} mm in {seconds:.1f} s")
+            self._say(f"[{self._done}/{self._planned}] {record.label}, seed {record.seed}: validation {error:.1f} mm")
 
     def failed(self, name: str, reason: str) -> None:
         self._say(f"FAILED {name}: {reason}")
@@ -64,39 +75,32 @@ class Plain:
     def note(self, text: str) -> None:
         self._say(text)
 
-    def end(self) -> None: ...
-
 
 class Bars:
-    """A bar over the trials and one over the epochs, with the time left."""
+    """A bar over the trials and one over the epochs of each training, with the time left."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bars = Progress(*columns, TimeLeft(), TextColumn("{task.fields[note]}"), console=self._console)
         self._trials: TaskID | None = None
-        self._epochs: TaskID | None = None
+        self._trainings: dict[str, TaskID] = {}
 
     def begin(self, study: str, planned: int, finished: int) -> None:
         self._bars.start()
         self._trials = self._bars.add_task(study, total=planned, completed=finished, note="")
 
-    def training(self, label: str, epochs: int) -> None:
-        self._close_epochs()
-        self._epochs = self._bars.add_task(f"  training {label}", total=epochs, note="")
+    def training(self, label: str, done: int, total: int, note: str) -> None:
+        if label not in self._trainings:
+            self._trainings[label] = self._bars.add_task(f"  training {label}", total=total, note="")
+        self._bars.update(self._trainings[label], completed=done, note=note)
 
-    def epoch(self, epoch: "Epoch") -> None:
-        assert self._epochs is not None
-        self._bars.update(self._epochs, completed=epoch.number, note=_errors(epoch))
+    def trained(self, label: str) -> None:
+        if label in self._trainings:
+            self._bars.remove_task(self._trainings.pop(label))
 
-    def _close_epochs(self) -> None:
-        if self._epochs is not None:
-            self._bars.remove_task(self._epochs)
-            self._epochs = None
-
-    def finished(self, record: Record, seconds: float) -> None:
+    def finished(self, record: Record) -> None:
         assert self._trials is not None
-        self._close_epochs()
         self._bars.update(self._trials, advance=1, note=f"{record.label}: {record.value('mpjpe', 'validation'):.1f} mm")
 
     def failed(self, name: str, reason: str) -> None:
@@ -106,13 +110,9 @@ class Bars:
         self._console.print(text, highlight=False)
 
     def end(self) -> None:
-        self._close_epochs()
+        for label in list(self._trainings):
+            self.trained(label)
         self._bars.stop()
-
-
-def _errors(epoch: "Epoch") -> str:
-    validation = "" if epoch.validation_mpjpe_mm is None else f", validation {epoch.validation_mpjpe_mm:.1f} mm"
-    return f"loss {epoch.train_loss_mm:.1f} mm{validation}"
 
 
 def reporter(quiet: bool = False) -> Reporter:
@@ -174,3 +174,39 @@ def print_profile(found: dict[str, Any]) -> None:
     for key, percent in found.get("reduction_percent", {}).items():
         totals.append((f"{key} against {found['compared_with']['model']}", f"{-percent:+.1f} %"))
     print_table("Totals", ("what", "value"), totals)
+
+
+def print_overview(study: str, found: dict[str, Any]) -> None:
+    """How a study stands: the counts, then what is at work and what failed."""
+    counts = ", ".join(f"{found[state]} {state}" for state in ("done", "running", "waiting", "failed"))
+    left = found["seconds_left"]
+    time = "" if left is None or not (found["running"] or found["waiting"]) else f"; about {_duration(left)} left"
+    print(f"{study}: {counts} of {found['planned']} trials{time}")
+    units: dict[str, list[dict[str, Any]]] = {}
+    for row in found["open"]:
+        if row["state"] in ("running", "failed"):
+            units.setdefault(row["unit"], []).append(row)
+    for unit, rows in units.items():
+        last = rows[0]["attempts"][-1] if rows[0]["attempts"] else {"worker": "", "done": 0, "total": 0, "note": ""}
+        more = f" and {len(rows) - 1} more trials" if len(rows) > 1 else ""
+        what = "training" if unit.startswith("train-") else "evaluation"
+        steps = f", epoch {last['done']}/{last['total']} {last['note']}" if last["total"] else ""
+        state = f"by {last['worker']}{steps}" if rows[0]["state"] == "running" else rows[0]["reason"]
+        tried = f" (attempt {len(rows[0]['attempts'])})" if len(rows[0]["attempts"]) > 1 else ""
+        print(f"{rows[0]['state']}: {what} of {rows[0]['label']}, seed {rows[0]['seed']}{more}{tried}: {state}")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def print_reproduction(found: "Reproduction") -> None:
+    """What a second run of a record gave, beside the first."""
+    rows = [
+        (f"{m.split} {m.metric} {m.unit}, {m.aggregation}, step {m.step}", f"{m.value:.4f}", f"{again:.4f}")
+        for m, again in found.pairs
+        if not m.action
+    ]
+    print_table(found.name, ("error", "recorded", "again"), rows, f"largest difference {found.worst:.2g}, actions too")

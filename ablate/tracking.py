@@ -4,9 +4,12 @@ The only file that imports mlflow. Nothing is kept here that the records don't h
 and may be called at any time, as often as one likes.
 """
 
+import hashlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ablate.errors import StorageError
+from ablate.quantities import UNITS, summary
 from ablate.records import Record
 from ablate.workspace import Workspace
 
@@ -21,14 +25,21 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 IDENTITY = "ablate.id"  # what a run mirrors: "study", a configuration's id, or a record's name
-SEEDS = "ablate.seeds"
+SEEDS = "ablate.seeds"  # on a configuration's run: the seeds whose records it shows
 BATCH = 900  # MLflow takes at most 1,000 metrics and 100 parameters or tags a call
-UNITS = {"mm": "mm", "mm/frame": "mm_per_frame"}
+Load = Callable[[Iterable[str]], Iterable[Record]]
 
 
 def tracking_uri(workspace: Workspace) -> str:
     """MLFLOW_TRACKING_URI where it is set, else the SQLite store in the home folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{workspace.database.resolve()}"
+
+
+def store_id(workspace: Workspace) -> str:
+    """A name for MLflow's store, the same in every process that writes to it."""
+    uri = tracking_uri(workspace)
+    place = platform.node() if uri.startswith("sqlite:") else ""
+    return hashlib.sha256(f"{place}{uri}".encode()).hexdigest()[:8]
 
 
 def flatten(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -40,25 +51,12 @@ def flatten(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
             yield f"{prefix}{key}", str(inner)
 
 
-def summary(record: Record) -> dict[str, float]:
-    """The numbers of one seed by MLflow name, units in the name, oracles marked: last step, overall and by action."""
-    numbers = {name: float(value) for name, value in record.compute.items() if value is not None}
-    for m in record.metrics:
-        if m.step != m.steps:
-            continue
-        name = f"{m.split}_{m.metric}_{UNITS[m.unit]}"
-        if m.aggregation != "mean":
-            name += f"_{m.aggregation}"
-        if m.oracle:
-            name += "_oracle"
-        numbers[f"by_action/{name}/{m.action}" if m.action else name] = m.value
-    return numbers
-
-
 def series(record: Record) -> Iterator[tuple[str, int, float]]:
     """Curves as (name, step, value): over epochs from the training, over denoising steps from the evaluation."""
     validated = record.curves.get("validation_epoch", [])
     for name, values in record.curves.items():
+        if name == "validation_epoch":
+            continue  # it is the others' axis
         epochs = validated if name.startswith("validation_") else range(1, len(values) + 1)
         yield from ((f"epoch/{name}", int(epoch), value) for epoch, value in zip(epochs, values, strict=True))
     for m in record.metrics:
@@ -67,20 +65,23 @@ def series(record: Record) -> Iterator[tuple[str, int, float]]:
 
 
 class Tracker:
-    """MLflow's store for one study. Raises StorageError where it can't be reached."""
+    """MLflow's store for one study, as it was when this was made: one process at a time writes to it.
+
+    Raises StorageError, here and in every method, where it can't be reached.
+    """
 
     def __init__(self, study: str, workspace: Workspace) -> None:
-        from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
-        from sqlalchemy.exc import SQLAlchemyError
 
         self._study = study
+        self._uri = tracking_uri(workspace)
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        uri = tracking_uri(workspace)
-        local = uri.startswith("sqlite:")
-        try:
-            self._client: MlflowClient = MlflowClient(tracking_uri=uri)
+        # MLflow would try a server that is away for minutes; whoever asks here comes again by itself.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        local = self._uri.startswith("sqlite:")
+        with self._reaching():
+            self._client: MlflowClient = MlflowClient(tracking_uri=self._uri)
             experiment = self._client.get_experiment_by_name(study)
             location = (workspace.artifacts / study).resolve().as_uri() if local else None
             self._experiment = (
@@ -91,15 +92,29 @@ class Tracker:
             # Without a kind MLflow guesses one, and shows pages for language models.
             self._client.set_experiment_tag(self._experiment, "mlflow.experimentKind", "custom_model_development")
             self._runs = {run.data.tags.get(IDENTITY, ""): run for run in self._existing()}
-        except (MlflowException, SQLAlchemyError) as error:
+        self._shown = {identity: run.data.tags.get(SEEDS, "") for identity, run in self._runs.items()}
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except (MlflowException, SQLAlchemyError, OSError) as error:
             reason = str(error).splitlines()[0]
-            raise StorageError(f"{uri}: MLflow can't open it ({reason}); see MLFLOW_TRACKING_URI") from error
+            raise StorageError(f"{self._uri}: MLflow can't open it ({reason}); see MLFLOW_TRACKING_URI") from error
 
     def _existing(self) -> Iterator["Run"]:
+        """Every run but those of seeds that a killed process left half-written: they are deleted, to be made again."""
         token = None
         while True:
             page = self._client.search_runs([self._experiment], max_results=5000, page_token=token)
-            yield from page
+            for run in page:
+                if run.data.tags.get("ablate.kind") == "seed" and run.info.status != "FINISHED":
+                    self._client.delete_run(run.info.run_id)
+                else:
+                    yield run
             token = page.token
             if not token:
                 return
@@ -125,33 +140,43 @@ class Tracker:
         for start in range(0, len(texts), 100):
             self._client.log_batch(run, params=texts[start : start + 100])
 
-    def mirror(self, question: str, planned: int, records: Sequence[Record], *, running: bool) -> None:
+    def mirror(self, question: str, planned: int, names: Sequence[str], load: Load, *, running: bool) -> None:
         """Show these records: what is new becomes runs, and their configurations' means are brought up to date.
 
-        ``running`` says whether more will come; a study that stopped short of its plan is shown as killed.
+        ``load`` reads records by name. ``running`` says whether more will come; a study that stopped short of its plan
+        is shown as killed.
         """
-        tags = {"ablate.kind": "study", "mlflow.note.content": question}
-        parent = self._open("study", self._study, tags, min((_time(r, "started") for r in records), default=None))
-        cells: dict[str, list[Record]] = {}
+        if not names:
+            return
+        cells: dict[str, list[str]] = {}
+        for name in names:
+            cells.setdefault(name.rpartition("-s")[0], []).append(name)
+        with self._reaching():
+            tags = {"ablate.kind": "study", "mlflow.note.content": question}
+            started = None if "study" in self._runs else min(_time(r, "started") for r in load(names))
+            parent = self._open("study", self._study, tags, started)
+            for trial, own in cells.items():
+                seeds = ", ".join(name.rpartition("-s")[2] for name in own)
+                if self._shown.get(trial) != seeds:
+                    self._show(parent, list(load(own)), seeds)
+            self._client.set_tag(parent, "ablate.finished", f"{len(names)} of {planned}")
+            if running:
+                self._client.update_run(parent, status="RUNNING")
+            else:
+                self._client.set_terminated(parent, status="FINISHED" if len(names) >= planned else "KILLED")
+
+    def _show(self, parent: str, records: Sequence[Record], seeds: str) -> None:
+        """One configuration with all its seeds so far."""
+        first = records[0]
+        tags = {"ablate.kind": "configuration", **_tags(first)}
+        child = self._open(first.trial, first.label, tags, min(_time(r, "started") for r in records), parent)
         for record in records:
-            cells.setdefault(record.trial, []).append(record)
-        for trial, seeds in cells.items():
-            first = seeds[0]
-            tags = {"ablate.kind": "configuration", **_tags(first)}
-            child = self._open(trial, first.label, tags, min(_time(r, "started") for r in seeds), parent)
-            for record in seeds:
-                if record.name not in self._runs:
-                    self._seed(record, child)
-            known = str([r.seed for r in seeds])
-            if self._client.get_run(child).data.tags.get(SEEDS) != known:
-                self._configuration(child, seeds)
-                self._client.set_tag(child, SEEDS, known)
-                self._client.set_terminated(child, end_time=max(_time(r, "finished") for r in seeds))
-        self._client.set_tag(parent, "ablate.finished", f"{len(records)} of {planned}")
-        if running:
-            self._client.update_run(parent, status="RUNNING")
-        else:
-            self._client.set_terminated(parent, status="FINISHED" if len(records) >= planned else "KILLED")
+            if record.name not in self._runs:
+                self._seed(record, child)
+        self._configuration(child, records)
+        self._client.set_tag(child, SEEDS, seeds)
+        self._client.set_terminated(child, end_time=max(_time(r, "finished") for r in records))
+        self._shown[first.trial] = seeds
 
     def _seed(self, record: Record, child: str) -> None:
         tags = {
@@ -177,18 +202,26 @@ class Tracker:
                 numbers.append((f"{name}_std", 0, float(values.std(ddof=1))))
         self._log(run, numbers, dict(flatten(seeds[0].config)), max(_time(r, "finished") for r in seeds))
 
-    def attach(self, study_yaml: str, report: Path, weights: Mapping[str, Path]) -> None:
-        """Put the study's text, its report and its weights on the parent run, and the front by itself."""
+    def attach(self, study_yaml: str, report: Path) -> None:
+        """Put the study's text and its report on the parent run, and the front by itself."""
         parent = str(self._runs["study"].info.run_id)
-        self._client.log_text(parent, study_yaml, "study.yaml")
-        self._client.log_artifacts(parent, str(report), "report")
-        for face in (report / "figures" / "pareto.png", report / "tables" / "front.csv"):
-            if face.exists():
-                self._client.log_artifact(parent, str(face), "front")
-        there = {Path(item.path).name for item in self._client.list_artifacts(parent, "weights")}
-        for path in weights.values():
-            if path.name not in there:
-                self._client.log_artifact(parent, str(path), "weights")
+        with self._reaching():
+            self._client.log_text(parent, study_yaml, "study.yaml")
+            self._client.log_artifacts(parent, str(report), "report")
+            for face in (report / "figures" / "pareto.png", report / "tables" / "front.csv"):
+                if face.exists():
+                    self._client.log_artifact(parent, str(face), "front")
+
+    def attached_weights(self) -> set[str]:
+        """The training keys whose weights lie on the parent run."""
+        with self._reaching():
+            there = self._client.list_artifacts(str(self._runs["study"].info.run_id), "weights")
+        return {Path(item.path).stem for item in there}
+
+    def attach_weights(self, file: Path) -> None:
+        """Put one training's weights on the parent run."""
+        with self._reaching():
+            self._client.log_artifact(str(self._runs["study"].info.run_id), str(file), "weights")
 
 
 def _tags(record: Record) -> dict[str, str]:

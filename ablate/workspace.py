@@ -1,4 +1,4 @@
-"""Where things lie on disk: the records' home and the reports' folder."""
+"""Where things lie: the records' home, the reports' folder, and what several machines share."""
 
 import tempfile
 from dataclasses import dataclass
@@ -9,16 +9,24 @@ from ablate.errors import StorageError
 
 @dataclass(frozen=True)
 class Workspace:
-    """``home`` keeps records, weights, MLflow's and Optuna's stores; ``reports`` gets the generated reports."""
+    """``home`` keeps records, weights, MLflow's and Optuna's stores; ``reports`` gets the generated reports.
+
+    ``storage`` is the URL of the PostgreSQL database that carries claims, records and search of several machines (None:
+    files in the home folder), ``store`` the folder or fsspec URL of their weights (None: the home folder).
+    """
 
     home: Path = Path(".ablate")
     reports: Path = Path("reports")
+    storage: str | None = None
+    store: str | None = None
 
     def records(self, study: str) -> Path:
         return self.home / "records" / study
 
-    def weights(self, training_key: str) -> Path:
-        return self.home / "weights" / f"{training_key}.safetensors"
+    @property
+    def weights(self) -> str | Path:
+        """The root of the store of weights and checkpoints."""
+        return self.store or self.home
 
     @property
     def journal(self) -> Path:

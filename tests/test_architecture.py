@@ -17,17 +17,22 @@ ROWS = (
     {"__main__"},
     {"cli"},
     {"runner", "catalogue"},
-    {"laboratory"},
-    {"train", "evaluate", "compute", "store", "tracking", "search", "report", "strip", "archive", "terminal"},
-    {"records"},
+    {"mirror", "crew", "reproduce"},
+    {"worker"},
+    {"laboratory", "proposals", "upkeep"},
+    {"standing"},
+    {"train", "evaluate", "compute", "store", "tracking", "search", "report", "strip", "archive", "terminal", "work"},
+    {"ledger"},
+    {"records", "attempts", "trained", "storage"},
     {"plan"},
     {"study"},
-    {"schema", "problems"},
+    {"design", "costing", "rules"},
+    {"schema", "problems", "quantities"},
     {"source", "sections"},
     {"data", "metrics"},
 )
 ANYWHERE = {"errors", "seeds", "nearest", "canonical", "workspace", "provenance", "__init__"}
-ROOTS = {"laboratory", "catalogue"}  # where the zoo meets the engine; elsewhere only its torch-free configs
+ROOTS = {"laboratory", "catalogue", "costing"}  # where the zoo meets the engine; elsewhere only its torch-free configs
 
 
 def part(path: Path) -> str:

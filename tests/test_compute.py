@@ -7,6 +7,7 @@ import torch
 
 from ablate import compute
 from ablate.errors import AblateError
+from ablate.quantities import CLOSED, COUNTED, WATCHED
 from ablate.sections import EvaluateConfig, MeasureConfig
 from models.config import D3DP, MGPTP, SFT, TCEP, Pruning
 from models.cost import cost
@@ -53,7 +54,7 @@ def test_a_wrong_formula_is_found_out(part: str, name: str) -> None:
 def test_measure_records_every_name_and_leaves_out_what_it_is_told_to() -> None:
     evaluate = EvaluateConfig(hypotheses=2, steps=2)
     closed = cost(TINY, hypotheses=2, steps=2, flip=True)
-    names = (*compute.CLOSED, *compute.COUNTED, *compute.WATCHED)
+    names = (*CLOSED, *COUNTED, *WATCHED)
 
     def measured(measure: MeasureConfig) -> dict[str, float | None]:
         lifter = build(TINY, CPU)
@@ -67,7 +68,7 @@ def test_measure_records_every_name_and_leaves_out_what_it_is_told_to() -> None:
     assert found["fps"] == pytest.approx(1000 * 27 / (found["latency_ms"] or 0))
     without = measured(replace(ONCE, counters=False, latency=False))
     assert tuple(without) == names
-    assert [name for name in names if without[name] is None] == [*compute.COUNTED, *compute.WATCHED]
+    assert [name for name in names if without[name] is None] == [*COUNTED, *WATCHED]
 
 
 def test_quartiles_enclose_the_median() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ablate.data.arrays import Array
 from ablate.data.windows import Windows
 from ablate.errors import NotFinite
-from ablate.evaluate import Evaluation, action_name, draws, evaluate
+from ablate.evaluate import Evaluation, action_name, draws, evaluate, evaluate_counts
 from ablate.records import Metric
 from ablate.sections import EvaluateConfig
 from models.config import D3DP
@@ -140,13 +140,6 @@ def test_only_the_first_cameras_are_evaluated_when_asked() -> None:
     assert {found.windows.views[view].camera_index for view in found.windows.view_W} == {0}
 
 
-def test_progress_ends_with_all_windows() -> None:
-    heard: list[tuple[int, int]] = []
-    on = some_windows()
-    evaluate(Guess(), on, MANY, seed=0, split="test", input="gt", device=CPU, on_batch=lambda *done: heard.append(done))
-    assert heard == [(4, len(on)), (8, len(on)), (12, len(on)), (14, len(on))]
-
-
 def test_damaged_weights_are_reported() -> None:
     network = lifter()
     next(network.parameters()).data.fill_(torch.nan)
@@ -160,3 +153,15 @@ def test_damaged_weights_are_reported() -> None:
 )
 def test_an_action_goes_by_its_name_without_the_trial(action: str, name: str) -> None:
     assert action_name(action) == name
+
+
+def test_fewer_hypotheses_from_a_run_with_more_are_those_of_a_run_with_fewer() -> None:
+    on = some_windows()
+    counts = (1, 3, 2)
+    shared = evaluate_counts(lifter(), on, MANY, counts, seed=0, split="test", input="gt", device=CPU)
+    for count, found in zip(counts, shared, strict=True):
+        alone = run(lifter(), on, replace(MANY, hypotheses=count))
+        assert found.metrics == alone.metrics
+        assert {m.hypotheses for m in found.metrics} == {count}
+        np.testing.assert_array_equal(found.window_mpjpe_mm, alone.window_mpjpe_mm)
+    assert len(shared[0].metrics) < len(shared[2].metrics)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ablate.errors import StorageError
-from ablate.records import Metric, Record, load, load_all, save, write_atomically
+from ablate.records import Metric, Record, decode, encode, load, load_all, save, write_atomically
 from ablate.workspace import Workspace
 
 
@@ -51,13 +51,48 @@ def test_a_record_survives_its_file(tmp_path: Path) -> None:
         found.value("p_mpjpe", "test")
 
 
+def test_a_stored_record_encodes_to_its_own_bytes(tmp_path: Path) -> None:
+    """So a record is the same in a folder, in a database, and on its way from one to the other."""
+    path = save(tmp_path, record())
+    content, arrays = path.read_bytes(), path.with_suffix(".npz").read_bytes()
+    assert encode(load(path)) == (content, arrays) == encode(record())
+    found = decode(content, lambda: arrays, "a database")
+    assert found == record()
+    assert list(found.arrays) == ["test/mpjpe_mm"]
+
+
+def test_reading_a_record_leaves_its_arrays_until_they_are_asked_for(tmp_path: Path) -> None:
+    path = save(tmp_path, record())
+    found, gone = load(path), load(path)
+    np.testing.assert_array_equal(found.arrays["test/mpjpe_mm"], record().arrays["test/mpjpe_mm"])
+    path.with_suffix(".npz").unlink()
+    assert "strip/motion" not in found.arrays
+    assert gone == found
+    with pytest.raises(StorageError, match=f"{path.name}.*No such file.*move it away"):
+        gone.arrays.get("test/mpjpe_mm")
+
+
+def test_damaged_arrays_are_named(tmp_path: Path) -> None:
+    path = save(tmp_path, record())
+    whole = path.with_suffix(".npz").read_bytes()
+    npy = tmp_path / "one.npy"
+    np.save(npy, np.zeros(1))
+    for content in (b"", b"PK", whole[:-30], whole[:60] + bytes(20) + whole[80:], npy.read_bytes()):
+        path.with_suffix(".npz").write_bytes(content)
+        with pytest.raises(StorageError, match=f"{path.name}.*move it away"):
+            dict(load(path).arrays)
+
+
 def test_the_json_comes_last_so_arrays_alone_are_no_record(tmp_path: Path) -> None:
     path = save(tmp_path, record())
     path.unlink()
     assert list(load_all(tmp_path)) == []
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"format": 1}', '{"format": 99}', "[]"])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", '{"format": 1}', '{"format": 99}', "[]", '{"format": 1, "metrics": [{}]}'],
+)
 def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
     path = save(tmp_path, record())
     path.write_text(content)

@@ -2,20 +2,29 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from mlflow.tracking import MlflowClient
 
-from ablate import laboratory, store
+from ablate import evaluate, laboratory
 from ablate.errors import InputError
+from ablate.ledger import open_ledger
 from ablate.records import Record, load_all
-from ablate.runner import Outcome, run
+from ablate.runner import Outcome, retry, run, status
+from ablate.sections import EvaluateConfig
 from ablate.source import parse
+from ablate.store import Store
 from ablate.study import check
 from ablate.terminal import Plain
+from ablate.trained import Weights
+from ablate.work import Job
 from ablate.workspace import Workspace
 from tests.conftest import TINY
+from tests.data.test_cmu import clips, written
 
 
 def go(folder: Path, text: str = TINY) -> Outcome:
@@ -82,7 +91,8 @@ def test_pruned_cells_cost_less_and_differ(finished: Path) -> None:
 def test_a_finished_study_only_refreshes_its_report(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = content(copy)
     report = (copy / "reports" / "quick" / "report.md").read_bytes()
-    monkeypatch.setattr(laboratory.Laboratory, "run", lambda *_: pytest.fail("a finished trial ran again"))
+    for work in ("train", "evaluate"):
+        monkeypatch.setattr(laboratory.Laboratory, work, lambda *_: pytest.fail("finished work was done again"))
     outcome = go(copy)
     assert len(outcome.records) == 10
     assert content(copy) == before
@@ -156,37 +166,105 @@ def test_a_training_that_diverges_is_told_and_the_rest_goes_on(tmp_path: Path) -
 def test_an_interrupt_keeps_what_is_finished_and_the_same_command_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = laboratory.Laboratory.run, []
+    real, calls = laboratory.Laboratory.evaluate, []
 
-    def interrupted(self: laboratory.Laboratory, trial: object) -> Record:
-        calls.append(trial)
+    def interrupted(self: laboratory.Laboratory, job: Job, halvings: int = 0) -> Iterator[Record]:
+        calls.append(job)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return real(self, trial)  # type: ignore[arg-type]
+        return real(self, job, halvings)
 
     with monkeypatch.context() as patch:
-        patch.setattr(laboratory.Laboratory, "run", interrupted)
+        patch.setattr(laboratory.Laboratory, "evaluate", interrupted)
         with pytest.raises(KeyboardInterrupt):
             go(tmp_path)
     before = content(tmp_path)
     assert len(before) == 4  # two records, a JSON and an npz each
+    assert statuses(tmp_path) == {"FINISHED", "KILLED"}  # the study's own run says that it stopped short
     go(tmp_path)
     after = content(tmp_path)
     assert len(after) == 20
     assert {name: after[name] for name in before} == before
+    assert statuses(tmp_path) == {"FINISHED"}
+
+
+def statuses(folder: Path) -> set[str]:
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/home/mlflow.db")
+    experiment = client.get_experiment_by_name("quick")
+    assert experiment is not None
+    return {run.info.status for run in client.search_runs([experiment.experiment_id])}
+
+
+def test_memory_that_does_not_suffice_halves_the_batch_until_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, batches = evaluate.evaluate_counts, []
+
+    def scarce(lifter: Any, windows: Any, config: EvaluateConfig, *rest: Any, **named: Any) -> Any:
+        if config.hypotheses > 1:  # what validates an epoch fits
+            batches.append(config.batch)
+            if config.batch > 20:
+                raise torch.OutOfMemoryError("no more of it")
+        return real(lifter, windows, config, *rest, **named)
+
+    monkeypatch.setattr(laboratory, "evaluate_counts", scarce)
+    text = TINY.replace("seeds: [0, 1]", "seeds: [0]").replace("[1.0, 0.6]", "[1.0]").replace("[5, 3]", "[5]")
+    outcome = go(tmp_path, text)
+    assert not outcome.failures
+    assert len(outcome.records) == 2
+    assert batches == [64, 32, 16, 16] * 2
+
+
+def test_a_bug_fails_its_trials_with_the_place_and_retry_forgives_it(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = sorted(content(copy))[0].removesuffix(".json")
+    (copy / "home" / "records" / "quick" / f"{gone}.json").unlink()
+
+    def broken(self: laboratory.Laboratory, job: Job, halvings: int = 0) -> Iterator[Record]:
+        raise ZeroDivisionError("nothing to share")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(laboratory.Laboratory, "evaluate", broken)
+        (failure,) = go(copy).failures
+    assert "ZeroDivisionError: nothing to share (" in failure
+    assert "test_run.py:" in failure
+    study, workspace = check(parse(TINY, "quick.yaml")), Workspace(copy / "home", copy / "reports")
+    assert go(copy).failures == [failure]  # a bug is not tried again by itself
+    found = status(study, workspace)
+    assert (found["done"], found["failed"], found["waiting"]) == (9, 1, 0)
+    assert retry(study, workspace) == 1
+    assert not go(copy).failures
+    assert len(records(copy)) == 10
+
+
+def test_two_workers_do_each_trial_once(tmp_path: Path) -> None:
+    study, workspace = check(parse(TINY, "quick.yaml")), Workspace(tmp_path / "home", tmp_path / "reports")
+    outcome = run(study, workspace, Plain(quiet=True), workers=2)
+    assert not outcome.failures
+    assert len(outcome.records) == 10
+    ledger = open_ledger(workspace, "quick")
+    files = (tmp_path / "home" / "ledger" / "quick").iterdir()
+    units = {path.stem for path in files if path.stem.startswith(("train-", "evaluate-"))}
+    histories = ledger.histories(units)
+    assert {len(history) for history in histories.values()} == {1}
+    assert {attempt.outcome for (attempt,) in histories.values()} == {"done"}
+    assert len(histories) == 4 + 10
+    assert {r.provenance["workers"] for r in outcome.records} == {2}
+    assert statuses(tmp_path) == {"FINISHED"}
 
 
 def test_weights_of_other_data_are_refused(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in (copy / "home" / "records" / "quick").glob("*.json"):
         path.unlink()
-    real = store.load
+    real = Store.load
 
-    def tampered(path: Path) -> store.Weights:
-        found = real(path)
+    def tampered(self: Store, key: str) -> Weights:
+        found = real(self, key)
         assert found is not None
-        return store.Weights(found.state, {**found.metadata, "data": "0" * 64})
+        return Weights(found.state, {**found.metadata, "data": "0" * 64})
 
-    monkeypatch.setattr(store, "load", tampered)
+    monkeypatch.setattr(Store, "load", tampered)
     with pytest.raises(InputError, match="trained on other data"):
         go(copy)
 
@@ -198,6 +276,15 @@ def test_damaged_weights_are_named(copy: Path) -> None:
         path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match=r"damaged weights.*delete the file"):
         go(copy)
+
+
+def test_a_report_of_captured_motion_thanks_where_its_licence_asks(tmp_path: Path) -> None:
+    written(tmp_path, clips())
+    text = TINY.replace(
+        "{name: synthetic, clip_seconds: 1, cameras: 1}", f"{{name: cmu, path: {tmp_path}, cameras: 1}}"
+    )
+    outcome = go(tmp_path, text.replace("seeds: [0, 1]", "seeds: [0]").replace("[1.0, 0.6]", "[1.0]"))
+    assert "NSF EIA-0196217" in outcome.report.read_text()
 
 
 def test_records_are_plain_json(finished: Path) -> None:

@@ -6,7 +6,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from ablate.errors import StorageError
-from ablate.tracking import IDENTITY, Tracker, tracking_uri
+from ablate.records import Record
+from ablate.tracking import IDENTITY, SEEDS, Tracker, tracking_uri
 from ablate.workspace import Workspace
 from tests.test_records import record
 
@@ -22,12 +23,17 @@ def runs(workspace: Workspace) -> dict[str, object]:
     return {run.data.tags[IDENTITY]: run for run in client.search_runs([experiment.experiment_id])}
 
 
+def show(tracker: Tracker, records: list[Record], *, planned: int, running: bool = False) -> None:
+    by_name = {r.name: r for r in records}
+    tracker.mirror("why?", planned, list(by_name), lambda names: [by_name[n] for n in names], running=running)
+
+
 def test_study_configuration_and_seed_are_parent_child_and_grandchild(tmp_path: Path) -> None:
     workspace = Workspace(home=tmp_path)
     tracker = Tracker("s", workspace)
-    tracker.mirror("why?", 2, [record(0)], running=True)
+    show(tracker, [record(0)], planned=2, running=True)
     assert runs(workspace)["study"].info.status == "RUNNING"  # type: ignore[attr-defined]
-    tracker.mirror("why?", 2, [record(0), record(1)], running=False)
+    show(tracker, [record(0), record(1)], planned=2)
     found = runs(workspace)
     assert set(found) == {"study", "0123456789ab", "0123456789ab-s0", "0123456789ab-s1"}
     parent, child, seed = found["study"], found["0123456789ab"], found["0123456789ab-s1"]
@@ -48,7 +54,7 @@ def test_study_configuration_and_seed_are_parent_child_and_grandchild(tmp_path: 
 def test_a_mirror_made_again_adds_nothing(tmp_path: Path) -> None:
     workspace = Workspace(home=tmp_path)
     for _ in range(2):
-        Tracker("s", workspace).mirror("why?", 3, [record(0), record(1)], running=False)
+        show(Tracker("s", workspace), [record(0), record(1)], planned=3)
     found = runs(workspace)
     assert len(found) == 4
     assert found["study"].info.status == "KILLED"  # type: ignore[attr-defined]
@@ -62,3 +68,24 @@ def test_a_store_that_cannot_be_opened_is_named(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/db")
     with pytest.raises(StorageError, match="MLflow can't open it"):
         Tracker("s", Workspace(home=tmp_path))
+
+
+def test_a_seed_that_a_killed_process_left_half_written_is_made_again(tmp_path: Path) -> None:
+    workspace = Workspace(home=tmp_path)
+    show(Tracker("s", workspace), [record(0), record(1)], planned=2)
+    client = MlflowClient(tracking_uri=tracking_uri(workspace))
+    half = runs(workspace)["0123456789ab-s1"].info.run_id  # type: ignore[attr-defined]
+    client.update_run(half, status="RUNNING")
+    client.delete_tag(runs(workspace)["0123456789ab"].info.run_id, SEEDS)  # type: ignore[attr-defined]
+    show(Tracker("s", workspace), [record(0), record(1)], planned=2)
+    again = runs(workspace)
+    assert again["0123456789ab-s1"].info.run_id != half  # type: ignore[attr-defined]
+    assert {r.info.status for r in again.values()} == {"FINISHED"}  # type: ignore[attr-defined]
+    assert again["0123456789ab-s1"].data.metrics["test_mpjpe_mm"] == 52.0  # type: ignore[attr-defined]
+
+
+def test_what_is_shown_is_not_read_again(tmp_path: Path) -> None:
+    workspace = Workspace(home=tmp_path)
+    show(Tracker("s", workspace), [record(0), record(1)], planned=2)
+    names = [record(0).name, record(1).name]
+    Tracker("s", workspace).mirror("why?", 2, names, lambda _: pytest.fail("a shown record was read"), running=False)

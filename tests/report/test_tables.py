@@ -207,7 +207,7 @@ def test_the_caption_states_protocol_and_noise() -> None:
 
 def test_an_oracle_over_a_single_hypothesis_is_left_out() -> None:
     records = [
-        replace(record, metrics=tuple(replace(metric, hypotheses=1) for metric in record.metrics))
+        replace(record, metrics=tuple(metric._replace(hypotheses=1) for metric in record.metrics))
         for record in factory.study(hypotheses=5)
     ]
     assert "oracle" not in markdown(tables_of(records, factory.about())["main"])

@@ -1,0 +1,32 @@
+"""The command line: parse, call one function, print, exit code. Nothing heavy is imported before a command needs it."""
+
+import os
+
+from ablate.cli import state, study, zoo
+from ablate.cli.app import app
+
+# In the order of `ablate --help`.
+COMMANDS = (
+    study.run,
+    study.worker,
+    study.validate,
+    study.schema,
+    study.report,
+    state.status,
+    state.retry,
+    state.reproduce,
+    state.sync,
+    state.clean,
+    state.ui,
+    zoo.zoo,
+    zoo.profile,
+)
+for command in COMMANDS:
+    app.command()(command)
+
+
+def main() -> None:
+    """The console command."""
+    # Waiting threads that spin slow small networks down severalfold on a busy machine; torch reads this at import.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    app()

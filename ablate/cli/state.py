@@ -1,0 +1,146 @@
+"""Commands about what is there: how studies stand, what waits, what may go."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from ablate.attempts import TRIES
+from ablate.cli.app import Json, Set, Storage, StoreAt, StudyName, Tries, print_json, within
+
+
+def status(
+    ctx: typer.Context,
+    study: StudyName,
+    storage: Storage = None,
+    tries: Tries = TRIES,
+    set_: Set = [],  # noqa: B006  (typer reads the default, nothing changes it)
+    as_json: Json = False,
+) -> None:
+    """Say how a study stands: what runs, waits, is done or failed and why, and about how long is left.
+
+    Example: ablate status pruning_ratio
+    """
+    from ablate.runner import status as look
+    from ablate.study import load
+    from ablate.terminal import print_overview
+
+    loaded = load(study, set_)
+    found = look(loaded, within(ctx, storage), tries)
+    if as_json:
+        print_json(found)
+    else:
+        print_overview(loaded.name, found)
+
+
+def retry(
+    ctx: typer.Context,
+    study: StudyName,
+    storage: Storage = None,
+    tries: Tries = TRIES,
+    set_: Set = [],  # noqa: B006
+) -> None:
+    """Let what failed be tried again by the next run; its history stays.
+
+    Example: ablate retry pruning_ratio
+    """
+    from ablate.runner import retry as forgive
+    from ablate.study import load
+
+    loaded = load(study, set_)
+    count = forgive(loaded, within(ctx, storage), tries)
+    typer.echo(f"{loaded.name}: {count} failed trials will be tried again; go on with `ablate run`")
+
+
+def sync(
+    ctx: typer.Context,
+    study: StudyName,
+    storage: Storage = None,
+    store: StoreAt = None,
+    set_: Set = [],  # noqa: B006
+) -> None:
+    """Send to MLflow, Optuna and the database what is recorded and isn't there; makes them anew where they are gone.
+
+    Example: ablate --home copied/.ablate sync pruning_ratio
+    """
+    from ablate.runner import sync as sync_study
+    from ablate.study import load
+    from ablate.terminal import reporter
+
+    loaded = load(study, set_)
+    count = sync_study(loaded, within(ctx, storage, store), reporter())
+    typer.echo(f"{loaded.name}: {count} records are shown")
+
+
+def clean(
+    ctx: typer.Context,
+    studies: Annotated[list[str] | None, typer.Argument(metavar="[STUDY...]", help="Studies to keep.")] = None,
+    store: StoreAt = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete it; without this it is only listed.")] = False,
+) -> None:
+    """List, or with --delete drop, what the store no longer needs.
+
+    Without a study: what killed processes left, and checkpoints of finished trainings. With studies: also the weights
+    that none of these studies uses. Records are never touched.
+
+    Example: ablate clean pruning_ratio pruning_ratio_cmu
+    """
+    from ablate.store import Store
+    from ablate.study import load
+    from ablate.upkeep import droppable
+
+    shelf = Store(within(ctx, store=store).weights)
+    found = droppable(shelf, [load(name) for name in studies] if studies else None)
+    for item, why in found:
+        typer.echo(f"{'deleted' if delete else 'may go'}: {item.kind}/{item.name}, {item.bytes / 1e6:.1f} MB: {why}")
+        if delete:
+            shelf.remove(item)
+    total = sum(item.bytes for item, _ in found) / 1e6
+    typer.echo(f"{len(found)} files, {total:.1f} MB" + ("" if delete or not found else "; --delete drops them"))
+
+
+def reproduce(
+    ctx: typer.Context,
+    study: StudyName,
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A record's name, as `ablate run --json` says it.")],
+    storage: Storage = None,
+    store: StoreAt = None,
+    from_weights: Annotated[bool, typer.Option("--from-weights", help="Evaluate again, but do not train.")] = False,
+    tolerance: Annotated[float, typer.Option(min=0, help="Largest difference allowed, in mm or mm/frame.")] = 0.01,
+    set_: Set = [],  # noqa: B006
+) -> None:
+    """Run a record again, its training included, and compare the errors; exit code 1 when they differ.
+
+    Example: ablate reproduce pruning_ratio 0123456789ab-s0
+    """
+    from ablate.archive import Archive
+    from ablate.ledger import open_ledger
+    from ablate.reproduce import reproduce as again
+    from ablate.study import load
+    from ablate.terminal import print_reproduction, reporter
+
+    loaded = load(study, set_)
+    workspace = within(ctx, storage, store)
+    archive = Archive(loaded, open_ledger(workspace, loaded.name))
+    found = again(archive, trial, workspace, reporter(), from_weights=from_weights)
+    print_reproduction(found)
+    if found.worst > tolerance:
+        raise typer.Exit(1)
+
+
+def ui(
+    ctx: typer.Context,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
+) -> None:
+    """Open MLflow's own pages on this project's records, on this machine only (127.0.0.1).
+
+    Example: ablate ui --port 5001
+    """
+    from ablate.tracking import tracking_uri
+
+    ctx.obj.prepare()
+    typer.echo(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
+    sys.stdout.flush()
+    arguments = ["--backend-store-uri", tracking_uri(ctx.obj), "--host", "127.0.0.1", "--port", str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", *arguments])

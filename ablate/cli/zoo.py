@@ -1,0 +1,60 @@
+"""Commands about the zoo."""
+
+from typing import Annotated
+
+import typer
+
+from ablate.cli.app import Json, Set, print_json
+
+
+def zoo(as_json: Json = False) -> None:
+    """List every model and size: parameters, compute of one pass, what it is, its paper.
+
+    Example: ablate zoo --json
+    """
+    from ablate.catalogue import zoo as listing
+    from ablate.terminal import print_table
+
+    entries = listing()
+    if as_json:
+        print_json(entries)
+        return
+    columns = ("model", "size", "frames", "params M", "GMACs a pass", "what it is")
+    rows = [
+        (e["model"], e["size"], str(e["frames"]), f"{e['params_m']:.3f}", f"{e['pass_gmacs']:.4g}", e["about"])
+        for e in entries
+    ]
+    print_table("The model zoo", columns, rows)
+    for model, paper in {e["model"]: e["paper"] for e in entries}.items():
+        typer.echo(f"{model}: {paper}")
+
+
+def profile(
+    model: Annotated[str, typer.Argument(help="A model of the zoo.")],
+    size: Annotated[str, typer.Option(help="tiny, small or base.")] = "base",
+    frames: Annotated[int | None, typer.Option(help="Frames of a window; the size's own by default.")] = None,
+    hypotheses: Annotated[int, typer.Option(min=1)] = 1,
+    steps: Annotated[int, typer.Option(min=1)] = 1,
+    flip: Annotated[bool, typer.Option("--flip/--no-flip", help="Flip averaging in every step.")] = True,
+    compare: Annotated[str | None, typer.Option(help="Another model, for reductions against it.")] = None,
+    set_: Set = [],  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    """Count a model's compute and parameters, without running it.
+
+    Example: ablate profile htp --size base --frames 243 --compare d3dp
+    """
+    from ablate.catalogue import profile as count
+    from ablate.terminal import print_profile
+
+    found = count(model, size, frames, hypotheses, steps, flip, set_)
+    other = count(compare, size, frames, hypotheses, steps, flip, ()) if compare else None
+    if other is not None:
+        found["reduction_percent"] = {
+            key: 100 * (1 - found[key] / other[key]) for key in ("inference_gmacs", "training_gmacs", "params_m")
+        }
+        found["compared_with"] = other
+    if as_json:
+        print_json(found)
+    else:
+        print_profile(found)
