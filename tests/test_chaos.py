@@ -12,6 +12,7 @@ from pathlib import Path
 import optuna
 import pytest
 from mlflow.tracking import MlflowClient
+from optuna.storages import RDBStorage
 
 from ablate.archive import Archive
 from ablate.ledger import open_ledger
@@ -95,6 +96,9 @@ def agree(folder: Path, storage: str | None) -> None:
     trials = optuna.load_study(study_name=search, storage=place).get_trials(deepcopy=False)
     assert {t.state.name for t in trials} == {"COMPLETE"}
     assert sorted(t.user_attrs[TRIAL] for t in trials) == sorted(names)
+    if isinstance(place, RDBStorage):
+        place.remove_session()
+        place.engine.dispose()
 
 
 def chaos(folder: Path, workers: int, kills: int, storage: str | None) -> None:
