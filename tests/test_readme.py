@@ -35,7 +35,7 @@ SMALL = {
     "seeds": "[0]",
     "model.width": "16",
     "model.heads": "2",
-    "model.frames": "27",
+    "model.frames": "81",
 }
 
 
@@ -73,6 +73,14 @@ def test_ablate_commands_run_in_order(checkout: Path) -> None:
             [sys.executable, "-m", "ablate", *command], cwd=checkout, env=env, capture_output=True, text=True
         )
         assert done.returncode == 0, f"{line}\n{done.stderr}"
+
+
+def test_the_notebook_example_runs(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As it stands, but on a study of seconds."""
+    (example,) = (block for block in re.findall(r"```python\n(.*?)```", TEXT, re.S) if "ablate.run" in block)
+    Path("tiny.yaml").write_text(tiny)
+    exec(example.replace('"pruning_ratio"', '"tiny.yaml"'), {})
+    assert "htp keep_ratio 0.6, clusters 3" in capsys.readouterr().out
 
 
 def test_the_compute_table_is_what_the_zoo_costs() -> None:
