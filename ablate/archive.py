@@ -1,21 +1,24 @@
 """What a study has so far: its planned cells, and the records in a ledger that belong to it as it stands."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from ablate.ledger import Ledger
-from ablate.plan import Trial, planned, sampled_cell, trials
+from ablate.plan import LeftOut, Trial, planned, sampled_cell, trials
 from ablate.records import Record
 from ablate.study import Study
 
 
 class Archive:
     """One study's cells and records. Raises StudyError for cells that clash. Records stay where they are, so that what
-    other workers add is seen at the next question."""
+    other workers add is seen at the next question. ``trimmed`` are cells to leave out, by id with the reason."""
 
-    def __init__(self, study: Study, ledger: Ledger) -> None:
+    def __init__(self, study: Study, ledger: Ledger, trimmed: Mapping[str, str] = MappingProxyType({})) -> None:
         self.study = study
         self.ledger = ledger
-        self.cells, self.left_out = planned(study)
+        cells, left_out = planned(study)
+        self.cells = tuple(cell for cell in cells if cell.id not in trimmed)
+        self.left_out = (*left_out, *(LeftOut(cell, trimmed[cell.id]) for cell in cells if cell.id in trimmed))
         self._sampled: dict[str, bool] = {}  # by name: whether a record that was not planned is a sampler's
 
     @property

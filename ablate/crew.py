@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from types import FrameType
@@ -25,10 +25,13 @@ from ablate.workspace import Workspace
 STOPPED = 130  # a worker's exit code when it was told to stop
 GRACE_S = 10.0  # how long a worker may take to stop
 
+Refusal = tuple[type[AblateError], str]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What one worker needs to know. ``workers`` share this machine, of which it is number ``index``."""
+    """What one worker needs to know. ``workers`` share this machine, of which it is number ``index``; ``trimmed`` are
+    cells to leave out, by id with the reason."""
 
     path: str
     text: str
@@ -37,6 +40,7 @@ class Order:
     tries: int = TRIES
     workers: int = 1
     index: int = 0
+    trimmed: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, study: Study, workspace: Workspace, tries: int = TRIES, workers: int = 1) -> "Order":
@@ -74,7 +78,7 @@ def work(order: Order) -> None:
     from ablate.worker import Worker
 
     study = order.study
-    archive = Archive(study, open_ledger(order.workspace, study.name))
+    archive = Archive(study, open_ledger(order.workspace, study.name), order.trimmed)
     archive.ledger.send()
     laboratory = Laboratory(study.name, Store(order.workspace.weights), workers=order.workers)
     propose = Proposals(archive, order.workspace).more
@@ -154,9 +158,14 @@ def _serve(order: Order, errors: Connection) -> None:
     try:
         work(order)
     except AblateError as error:
-        errors.send((InputError if isinstance(error, InputError) else AblateError, str(error)))
+        errors.send(refused(error))
     except KeyboardInterrupt:
         raise SystemExit(STOPPED) from None
+
+
+def refused(error: AblateError) -> Refusal:
+    """An error that a worker could not go on from, as plain values: its family and its text."""
+    return InputError if isinstance(error, InputError) else AblateError, str(error)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -3,6 +3,7 @@
 AblateError                 the work failed (exit code 1)
 ├── NotFinite               a loss, a weight or a pose became infinite or NaN: this trial has no result
 │   └── TrainingDiverged    it happened while training
+├── Pruned                  a training was stopped early, as its study asks for: nothing is wrong
 └── InputError              the user's input is wrong (exit code 2): what, where, the mend
     ├── StudyError          a study file; carries every problem found
     ├── DataError           a dataset is missing, truncated or not what it says
@@ -24,6 +25,10 @@ class NotFinite(AblateError):
 
 class TrainingDiverged(NotFinite):
     """A training produced a non-finite loss; says at which epoch and step."""
+
+
+class Pruned(AblateError):
+    """A training was stopped, since nothing evaluated from it could still reach the front; says how that is known."""
 
 
 class InputError(AblateError):

@@ -28,7 +28,7 @@ from ablate.seeds import torch_stream
 from ablate.store import Store
 from ablate.strip import strip
 from ablate.train import Epoch, fit
-from ablate.trained import Weights
+from ablate.trained import Checkpoint, Weights
 from ablate.work import Job, Training
 from models.weights import metadata
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from models.contract import Lifter
 
 Tell = Callable[[int, int, str], None]  # epochs done, epochs in all, what is known of the last one
+
+Watch = Callable[[int, float], None]  # epochs done, the lowest validation error so far in mm; what it raises, ends it
 
 # How an epoch is judged during training: one pass a window, so that judging costs little beside training.
 VALIDATION = EvaluateConfig(hypotheses=1, steps=1, flip=False, batch=32)
@@ -76,10 +78,11 @@ class Laboratory:
             self._weights = (training.key, weights)
         return self._weights[1]
 
-    def train(self, training: Training, tell: Tell) -> None:
+    def train(self, training: Training, tell: Tell, watch: Watch | None = None) -> None:
         """Make the weights of ``training`` and store them, going on from its checkpoint where one was left.
 
-        Raises TrainingDiverged, DataError, StorageError.
+        ``watch`` sees each validated epoch, once its checkpoint is stored. Raises TrainingDiverged, DataError,
+        StorageError, and what ``watch`` raises.
         """
         configuration = training.cell.training_configuration
         splits, key = self.splits(configuration), training.key
@@ -89,6 +92,17 @@ class Laboratory:
             found = self._evaluate(candidate, splits.validation, VALIDATION, [1], training, "validation")
             return next(m.value for m in found[0].metrics if m.metric == "mpjpe" and not m.action)
 
+        errors_mm: list[float] = []
+
+        def keep(checkpoint: Checkpoint) -> None:
+            self.store.save_checkpoint(key, checkpoint)
+            errors_mm[:] = checkpoint.curves.get("validation_mpjpe_mm", [])  # those before an interruption among them
+
+        def ended(epoch: Epoch) -> None:
+            tell(epoch.number, epoch.epochs, _errors(epoch))
+            if watch is not None and epoch.validation_mpjpe_mm is not None:
+                watch(epoch.number, min(errors_mm))
+
         tell(0, configuration.train.epochs, "")
         fitted = fit(
             lifter,
@@ -96,9 +110,9 @@ class Laboratory:
             config=configuration.train,
             seed=training.seed,
             validate=validate,
-            on_epoch=lambda epoch: tell(epoch.number, epoch.epochs, _errors(epoch)),
+            on_epoch=ended,
             checkpoint=self.store.load_checkpoint(key),
-            on_checkpoint=lambda checkpoint: self.store.save_checkpoint(key, checkpoint),
+            on_checkpoint=keep,
         )
         history = {"curves": fitted.curves, "best_epoch": fitted.best_epoch, "seconds": fitted.seconds}
         said = {"fit": json.dumps(history), "data": splits.digest, "model": configuration.name}

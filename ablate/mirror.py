@@ -36,7 +36,11 @@ class Mirror:
 
     def __enter__(self) -> "Mirror":
         """Raises StorageError where MLflow's store can't be opened: better now than after hours of work."""
-        self._open()
+        try:
+            self._open()
+        except BaseException:
+            self._release()
+            raise
         self._thread.start()
         return self
 
@@ -88,11 +92,14 @@ class Mirror:
     def _show(self, *, running: bool) -> None:
         try:
             if self._tracker is None and not self._open():
+                if not running:
+                    self._note("another run of this study shows its records in MLflow, these among them")
                 return
             assert self._tracker is not None
             names, study = self._archive.names(), self._archive.study.file
             load = self._archive.ledger.load
-            self._tracker.mirror(study.question, self._archive.planned, names, load, running=running)
+            planned = self._archive.planned - (0 if running else len(self._proposals.pruned()))
+            self._tracker.mirror(study.question, planned, names, load, running=running)
             self._proposals.sync()
             self._shown, self.trouble = names, None
         except StorageError as error:

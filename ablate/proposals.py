@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from ablate.archive import Archive
 from ablate.attempts import TRIES
 from ablate.plan import Trial
-from ablate.standing import standings
+from ablate.standing import Standing, given_up, standings
 from ablate.storage import Storage
 from ablate.workspace import Workspace
 
 if TYPE_CHECKING:
-    from ablate.search import Search
+    from ablate.search import BaseStorage, Search
 
 PAUSE_S = 0.05  # between two looks whether another process is done with the search
 
@@ -25,6 +25,7 @@ class Proposals:
         self._archive = archive
         self._workspace = workspace
         self._tries = tries
+        self._storage: BaseStorage | None = None
         self._search: Search | None = None
         self._given: set[str] = set()
 
@@ -54,6 +55,13 @@ class Proposals:
         with self._turn() as search:
             return [*planned, *self._archive.sampled_trials(), *search.unfinished()]
 
+    def pruned(self) -> list[Standing]:
+        """The trials whose training was stopped early; none where the study as it stands asks for no such thing."""
+        if self._archive.study.file.prune is None:
+            return []
+        over = given_up(self.known_trials(), self._archive.ledger, self._tries)
+        return [standing for standing in over if standing.state == "pruned"]
+
     def shortfall(self) -> str:
         """Why a search that is over has fewer trials than the study asks for; empty when it has them."""
         if self._archive.study.file.sampler is None:
@@ -63,19 +71,24 @@ class Proposals:
 
     @contextmanager
     def _turn(self) -> Iterator["Search"]:
-        from ablate.search import Search, optuna_storage
+        from ablate.search import Search, optuna_storage, release
 
         while (claim := self._archive.ledger.claim("search")) is None:
             time.sleep(PAUSE_S)
         with claim:
-            if self._search is None:
+            if self._storage is None:
                 at = self._workspace.storage
-                place = self._workspace.journal if at is None else Storage.parse(at).search_url
-                self._search = Search(self._archive.study, self._archive.cells, optuna_storage(place))
-            yield self._search
+                self._storage = optuna_storage(self._workspace.journal if at is None else Storage.parse(at).search_url)
+            try:
+                if self._search is None:
+                    self._search = Search(self._archive.study, self._archive.cells, self._storage)
+                yield self._search
+            finally:
+                release(self._storage)  # the next turn may be hours away
 
     def _sync(self, search: "Search") -> None:
         names = self._archive.names()
         found = standings(search.unfinished(), self._archive.ledger, self._tries)
-        refused = {s.trial.name: s.reason for s in found if s.state == "failed"}
-        search.sync(names, self._archive.ledger.load, refused)
+        refused = {s.trial.name: s.reason for s in found if s.state in ("failed", "pruned")}
+        pruned = {s.trial.name for s in found if s.state == "pruned"}
+        search.sync(names, self._archive.ledger.load, refused, pruned)

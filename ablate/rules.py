@@ -9,6 +9,7 @@ from ablate.source import Loc
 
 Place = Callable[[Loc, bool], str]  # (where, whether its key is meant) -> file:line:column
 
+FRONT = ("validation_mpjpe_mm", "inference_gmacs")  # what pruning goes by
 LEARNERS = ("tpe", "nsga2", "nsga3", "gp")  # samplers that look at results, and so at measured bounds
 
 
@@ -18,6 +19,7 @@ def rules(file: StudyFile, place: Place) -> Iterator[str]:
     yield from _components(file, place)
     yield from _ranges(file, place)
     yield from _numbers(file, place)
+    yield from _prune(file, place)
     if file.model.name in file.variants:  # type: ignore[attr-defined]
         yield f"{place(('variants', file.model.name), True)}: this is the sweep's own name; call the variant another"  # type: ignore[attr-defined]
     if len(set(file.seeds)) < len(file.seeds):
@@ -114,6 +116,27 @@ def _unkept(constraint: Constraint, file: StudyFile) -> str | None:
         return None
     who = f"{file.sampler} looks at no result" if file.sampler else "a plan is made before anything is measured"
     return f"{who}, so it can't keep to {constraint.name}; bound one of {', '.join(CLOSED)}, or use {_or(LEARNERS)}"
+
+
+def _prune(file: StudyFile, place: Place) -> Iterator[str]:
+    """Pruning knows one front, and each training's trials from the start."""
+    if file.prune is None:
+        return
+    for path, text in file.prune.problems():
+        yield f"{place(('prune', *path), False)}: {'.'.join(('prune', *path))}: {text}"
+    at = f"{place(('prune',), True)}: prune"
+    if file.train.mode == "elastic":
+        yield f"{at}: one elastic training serves every ratio, so none is ever stopped; set train.mode to fixed"
+    if not set(file.objectives) <= set(FRONT):
+        yield f"{at}: goes by {' and '.join(FRONT)}, and so must the objectives; drop the others, or `prune`"
+    if (file.report.metric, file.report.compute) != ("mpjpe", "inference_gmacs"):
+        yield f"{at}: goes by mpjpe over inference_gmacs, and so must the report; set that there, or drop `prune`"
+    searched = [path for path in file.sweep if path.startswith("evaluate.")] if file.sampler else []
+    if searched:
+        yield (
+            f"{at}: a training is stopped for all that is evaluated from it, and what {file.sampler} will propose for "
+            f"{searched[0]} is not known by then; sweep it in a design, or drop `prune`"
+        )
 
 
 def _or(names: tuple[str, ...]) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,18 @@ import ablate.data
 from ablate import report
 from ablate.archive import Archive
 from ablate.attempts import TRIES
+from ablate.budget import Trim
 from ablate.crew import Crew, Order, prepare
 from ablate.design import swept
 from ablate.errors import InputError
 from ablate.ledger import open_ledger
 from ablate.mirror import Mirror
+from ablate.predictions import Prediction
 from ablate.proposals import Proposals
 from ablate.records import Record
 from ablate.report.about import About
-from ablate.standing import failed, overview
+from ablate.scheduled import Launcher, Scheduled
+from ablate.standing import Standing, given_up, overview
 from ablate.store import Store
 from ablate.study import Study
 from ablate.terminal import Reporter
@@ -37,28 +40,43 @@ class Outcome:
     failures: Sequence[str] = field(default_factory=tuple)
 
 
-def run(study: Study, workspace: Workspace, reporter: Reporter, *, workers: int = 1, tries: int = TRIES) -> Outcome:
-    """Run what is missing of ``study``, then refresh MLflow, Optuna and the report.
+def run(
+    study: Study,
+    workspace: Workspace,
+    reporter: Reporter,
+    *,
+    workers: int = 1,
+    tries: int = TRIES,
+    launcher: Launcher | None = None,
+    trim: Trim | None = None,
+) -> Outcome:
+    """Run what is missing of ``study``, or what ``trim`` left of it, then refresh MLflow, Optuna and the report.
 
-    With one worker everything happens in this process, with more each has a process of its own. Raises InputError for
-    data or folders that can't be used; a trial that fails is told in the outcome, the others go on. What is finished
-    when an exception or Ctrl-C comes is recorded, and shown in MLflow.
+    With one worker everything happens in this process, with more each has a process of its own, and with ``launcher``
+    each is a job of a scheduler. Raises InputError for data or folders that can't be used; a trial that fails is told
+    in the outcome, the others go on. What is finished when an exception or Ctrl-C comes is recorded, and shown in
+    MLflow.
     """
+    began, trim = time.monotonic(), trim or Trim(study)
+    study = trim.study
     prepare(workspace)
-    archive = Archive(study, open_ledger(workspace, study.name))
+    archive = Archive(study, open_ledger(workspace, study.name), trim.cells)
     archive.ledger.send()
     finished, store = len(archive.names()), Store(workspace.weights)
     proposals = Proposals(archive, workspace, tries)
-    order = Order.of(study, workspace, tries, workers)
+    order = replace(Order.of(study, workspace, tries, workers), trimmed=trim.cells)
     if finished == archive.planned:
         hands: Hands = _none
     else:
         store.prepare()
-        hands = (
-            _together(order, archive, reporter) if workers > 1 else _alone(order, archive, store, proposals, reporter)
-        )
+        if workers > 1 or launcher is not None:
+            hands = _together(order, archive, reporter, launcher)
+        else:
+            hands = _alone(order, archive, store, proposals, reporter)
     with Mirror(archive, workspace, reporter.note) as mirror:
         reporter.begin(study.name, archive.planned, finished)
+        for line in trim.said:
+            reporter.note(line)
         for left in archive.left_out:
             reporter.note(f"never started: {left.cell.label}: {left.reason}")
         try:
@@ -66,14 +84,17 @@ def run(study: Study, workspace: Workspace, reporter: Reporter, *, workers: int 
         finally:
             reporter.end()
             mirror.settle()
-        given_up = failed(proposals.known_trials(), archive.ledger, tries)
-        failures = [f"{s.trial.cell.label}, seed {s.trial.seed}: {s.reason}" for s in given_up]
+        over = given_up(proposals.known_trials(), archive.ledger, tries)
+        failures = [f"{s.trial.cell.label}, seed {s.trial.seed}: {s.reason}" for s in over if s.state == "failed"]
+        if pruned := proposals.pruned():
+            reporter.note(_stopped(study, pruned))
         if shortfall := proposals.shortfall():
             reporter.note(shortfall)
         records = archive.records()
         if not records:
             return Outcome(records, workspace.records(study.name), failures)
-        path = write_report(archive, workspace)
+        Prediction(workspace, study.name).ended(len(records) - finished, workers, time.monotonic() - began)
+        path = write_report(archive, workspace, trim.said)
         mirror.attach(study.source.text, path.parent, store, {r.training_key for r in records})
     return Outcome(records, path, failures)
 
@@ -101,13 +122,14 @@ def _alone(order: Order, archive: Archive, store: Store, proposals: Proposals, r
     return work
 
 
-def _together(order: Order, archive: Archive, reporter: Reporter) -> Hands:
-    """Worker processes, watched from here. Data that can't be read are told first, as by one worker."""
+def _together(order: Order, archive: Archive, reporter: Reporter, launcher: Launcher | None) -> Hands:
+    """Worker processes or jobs, watched from here. Data that can't be read are told first, as by one worker."""
     for data, frames in {(c.configuration.data, c.configuration.model.frames) for c in archive.cells}:
         ablate.data.load(data, frames)
 
     def work(wake: Callable[[], None]) -> None:
-        crew = Crew(order, limit=order.tries * archive.planned)
+        limit = order.tries * archive.planned
+        crew = Crew(order, limit) if launcher is None else Scheduled(order, limit, launcher)
         watch = Watch(archive, reporter, wake)
         crew.start()
         try:
@@ -145,9 +167,11 @@ class Watch:
             last, label = history[-1], self._trainings[unit].label
             if last.outcome is None:
                 self._reporter.training(label, last.done, last.total, last.note)
-            elif last.outcome == "done":
+            elif last.outcome in ("done", "pruned"):
                 self._reporter.trained(label)
                 del self._trainings[unit]
+                if last.outcome == "pruned":
+                    self._reporter.note(f"stopped early: {label}: {last.reason}")
 
 
 def status(study: Study, workspace: Workspace, tries: int = TRIES) -> dict[str, Any]:
@@ -157,9 +181,10 @@ def status(study: Study, workspace: Workspace, tries: int = TRIES) -> dict[str, 
 
 
 def retry(study: Study, workspace: Workspace, tries: int = TRIES) -> int:
-    """Let what failed be tried again by the next run; returns how many trials that are. Raises StorageError."""
+    """Let what failed be tried again by the next run, and what was stopped early be trained to its end; returns how
+    many trials that are. Raises StorageError."""
     archive = Archive(study, open_ledger(workspace, study.name))
-    found = failed(Proposals(archive, workspace, tries).known_trials(), archive.ledger, tries)
+    found = given_up(Proposals(archive, workspace, tries).known_trials(), archive.ledger, tries)
     archive.ledger.forgive({standing.unit for standing in found})
     return len(found)
 
@@ -183,11 +208,16 @@ def sync(study: Study, workspace: Workspace, reporter: Reporter) -> int:
     return len(archive.names())
 
 
-def write_report(archive: Archive, workspace: Workspace) -> Path:
+def write_report(archive: Archive, workspace: Workspace, notes: Sequence[str] = ()) -> Path:
     """Tables and figures from the records alone; returns report.md. Raises InputError while there are no records."""
     study, records = archive.study, archive.records()
     if not records:
         raise InputError(f"{study.name}: nothing is recorded under {workspace.home}; `ablate run` it first")
+    notes = [*notes, *(f"Never started: {left.cell.label} ({left.reason})." for left in archive.left_out)]
+    if pruned := Proposals(archive, workspace).pruned():
+        notes.append(_stopped(study, pruned))
+    if compared := Prediction(workspace, study.name).comparison():
+        notes.append(compared)
     about = About(
         name=study.name,
         question=study.file.question,
@@ -195,8 +225,18 @@ def write_report(archive: Archive, workspace: Workspace) -> Path:
         sweep=swept(study.file),
         report=study.file.report,
         command=f"ablate run {Path(study.source.path).name}",
-        planned=archive.planned,
+        planned=archive.planned - len(pruned),
         acknowledgement=records[0].data.get("acknowledge"),
-        notes=tuple(f"Never started: {left.cell.label} ({left.reason})." for left in archive.left_out),
+        notes=tuple(notes),
     )
     return report.write(records, about, workspace.reports / study.name)
+
+
+def _stopped(study: Study, pruned: Sequence[Standing]) -> str:
+    """What a report without these trials has to say."""
+    assert study.file.prune is not None
+    trainings, confidence = len({standing.unit for standing in pruned}), 100 * study.file.prune.confidence
+    return (
+        f"Trainings that were stopped early: {trainings}. At {confidence:g} % confidence nothing evaluated from them "
+        f"would have reached the front; the rows of {len(pruned)} trials are missing."
+    )

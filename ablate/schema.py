@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, c
 from pydantic_core import InitErrorDetails
 
 from ablate.data.config import DataConfig
-from ablate.sections import EvaluateConfig, MeasureConfig, ReportConfig, TrainConfig
+from ablate.sections import EvaluateConfig, MeasureConfig, PruneConfig, ReportConfig, TrainConfig
 from ablate.source import Loc
 from models.config import D3DP, SIZES, Pruning, preset
 
@@ -95,6 +95,7 @@ class StudyFile(BaseModel):
     ``one_factor`` changes one swept path at a time around the base, ``components`` takes named parts out of it. A
     ``sampler`` searches the sweep instead, for ``trials`` different pairs of a configuration and a seed, by
     ``objectives``. ``constraints`` bound numbers: a cell that is known to break one is never started.
+    ``prune`` stops trainings early that are of no use to the front.
     """
 
     model_config = FORBID
@@ -116,6 +117,7 @@ class StudyFile(BaseModel):
     evaluate: EvaluateConfig = EvaluateConfig()
     measure: MeasureConfig = MeasureConfig()
     report: ReportConfig = ReportConfig()
+    prune: PruneConfig | None = None
 
 
 class Configuration(BaseModel):

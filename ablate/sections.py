@@ -101,6 +101,27 @@ class MeasureConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PruneConfig:
+    """When a training is stopped early: once every trial that it serves is, with the stated ``confidence``, dominated
+    by a finished configuration, in validation error at no more inference compute.
+
+    How much an error still falls is learnt from finished trainings of the same course, of ``curves`` configurations at
+    least; nothing is stopped before ``after`` epochs, and never the baseline. The confidence is that of one look, and
+    there is one at each validated epoch. With several workers it depends on who is done first what is stopped.
+    """
+
+    confidence: float = 0.95
+    after: int = 1
+    curves: int = 5
+
+    def problems(self) -> Iterator[Problem]:
+        if not 0.5 <= self.confidence < 1:
+            yield (("confidence",), f"must lie in [0.5, 1), got {self.confidence:g}")
+        yield from _at_least(self, 1, "after")
+        yield from _at_least(self, 4, "curves")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportConfig:
     """What the report shows first: the ``metric`` on the test split against ``compute``."""
 

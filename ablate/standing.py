@@ -1,10 +1,10 @@
-"""How every trial of a study stands: done, running, waiting, or failed for a reason."""
+"""How every trial of a study stands: done, running, waiting, or, for a reason, failed or pruned."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ablate.archive import Archive
 from ablate.attempts import TRIES, Attempt, refusal
@@ -12,13 +12,15 @@ from ablate.ledger import Ledger
 from ablate.plan import Trial
 from ablate.work import jobs
 
-State = Literal["done", "running", "waiting", "failed"]
+SAMPLE = 200  # records that tell the pace of a study; a large one need not be read whole
+
+State = Literal["done", "running", "waiting", "failed", "pruned"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
     """``unit`` is what the trial stands at: its training until that is over, then its job. ``reason`` says why it
-    failed; ``attempts`` are those at the unit, the running one among them."""
+    failed or was pruned; ``attempts`` are those at the unit, the running one among them."""
 
     trial: Trial
     state: State
@@ -47,15 +49,16 @@ def standings(trials: Sequence[Trial], ledger: Ledger, tries: int = TRIES) -> li
         if unit in held:
             return Standing(trial=trial, state="running", unit=unit, attempts=history)
         reason = refusal(history, tries)
-        state: State = "failed" if reason else "waiting"
+        stopped = any(a.outcome == "pruned" and not a.forgiven for a in history)
+        state: State = "waiting" if reason is None else "pruned" if stopped else "failed"
         return Standing(trial=trial, state=state, unit=unit, reason=reason or "", attempts=history)
 
     return [standing(trial) for trial in trials]
 
 
-def failed(trials: Sequence[Trial], ledger: Ledger, tries: int = TRIES) -> list[Standing]:
-    """The trials that were given up."""
-    return [standing for standing in standings(trials, ledger, tries) if standing.state == "failed"]
+def given_up(trials: Sequence[Trial], ledger: Ledger, tries: int = TRIES) -> list[Standing]:
+    """The trials that no run goes on with by itself: failed or pruned."""
+    return [standing for standing in standings(trials, ledger, tries) if standing.state in ("failed", "pruned")]
 
 
 def overview(archive: Archive, trials: Sequence[Trial], tries: int = TRIES) -> dict[str, Any]:
@@ -78,7 +81,7 @@ def overview(archive: Archive, trials: Sequence[Trial], tries: int = TRIES) -> d
     return {
         "study": archive.study.name,
         "planned": archive.planned,
-        **{state: counts[state] for state in ("done", "running", "waiting", "failed")},
+        **{state: counts[state] for state in get_args(State)},
         "seconds_left": _seconds_left(archive, found),
         "open": rows,
     }
@@ -86,7 +89,8 @@ def overview(archive: Archive, trials: Sequence[Trial], tries: int = TRIES) -> d
 
 def _seconds_left(archive: Archive, found: Sequence[Standing]) -> float | None:
     """What is open at the pace of what is done, shared by the workers that are at it now."""
-    done = list(archive.records())
+    names = archive.names()
+    done = list(archive.ledger.load(names[:: max(1, len(names) // SAMPLE)]))
     if not done:
         return None
     missing = [s for s in found if s.state in ("running", "waiting")]

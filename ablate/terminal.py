@@ -12,6 +12,7 @@ from rich.table import Table
 from ablate.records import Record
 
 if TYPE_CHECKING:
+    from ablate.outlook import Outlook
     from ablate.reproduce import Reproduction
 
 
@@ -177,14 +178,15 @@ def print_profile(found: dict[str, Any]) -> None:
 
 
 def print_overview(study: str, found: dict[str, Any]) -> None:
-    """How a study stands: the counts, then what is at work and what failed."""
-    counts = ", ".join(f"{found[state]} {state}" for state in ("done", "running", "waiting", "failed"))
+    """How a study stands: the counts, then what is at work, what failed and what was stopped."""
+    told = ("done", "running", "waiting", "failed", *(("pruned",) if found["pruned"] else ()))
+    counts = ", ".join(f"{found[state]} {state}" for state in told)
     left = found["seconds_left"]
-    time = "" if left is None or not (found["running"] or found["waiting"]) else f"; about {_duration(left)} left"
+    time = "" if left is None or not (found["running"] or found["waiting"]) else f"; about {duration(left)} left"
     print(f"{study}: {counts} of {found['planned']} trials{time}")
     units: dict[str, list[dict[str, Any]]] = {}
     for row in found["open"]:
-        if row["state"] in ("running", "failed"):
+        if row["state"] in ("running", "failed", "pruned"):
             units.setdefault(row["unit"], []).append(row)
     for unit, rows in units.items():
         last = rows[0]["attempts"][-1] if rows[0]["attempts"] else {"worker": "", "done": 0, "total": 0, "note": ""}
@@ -196,10 +198,35 @@ def print_overview(study: str, found: dict[str, Any]) -> None:
         print(f"{rows[0]['state']}: {what} of {rows[0]['label']}, seed {rows[0]['seed']}{more}{tried}: {state}")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A length of time for a person."""
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    if seconds < 5400:
+        return f"{seconds / 60:.{1 if seconds < 600 else 0}f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def print_outlook(found: "Outlook") -> None:
+    """What a study has yet to do and what that takes."""
+    low, likely, high = map(duration, found.seconds)
+    searched = f"; of them a search proposes {found.searched}, for which cells of its space stand in"
+    apart, shared = found.open - found.trainings - found.stored, found.open - found.runs
+    rows = [
+        ("configurations", f"{found.configurations}"),
+        ("trials", f"{found.trials}: {found.recorded} recorded, {found.open} open{searched if found.searched else ''}"),
+        ("trainings", f"{found.trainings} to do, {found.stored} stored; sharing weights saves {apart}"),
+        ("sampling runs", f"{found.runs}; sharing hypotheses saves {shared}"),
+        ("training", f"{found.training_tmacs:.3g} TMACs, a step counted as three forward passes"),
+        ("evaluation", f"{found.evaluation_tmacs:.3g} TMACs"),
+        ("time", f"{likely} ({low} to {high}) with {found.workers} worker{'s' if found.workers > 1 else ''}"),
+        ("memory", f"{found.memory_mb / 1000:.1f} GB"),
+        ("machine", f"{found.machine}; probed for {duration(found.probe_s)}"),
+    ]
+    for what, value in rows:
+        print(f"{what:15} {value}")
+    for label, reason in found.left_out.items():
+        print(f"never started: {label}: {reason}")
 
 
 def print_reproduction(found: "Reproduction") -> None:

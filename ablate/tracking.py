@@ -11,6 +11,7 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -91,8 +92,17 @@ class Tracker:
             )
             # Without a kind MLflow guesses one, and shows pages for language models.
             self._client.set_experiment_tag(self._experiment, "mlflow.experimentKind", "custom_model_development")
-            self._runs = {run.data.tags.get(IDENTITY, ""): run for run in self._existing()}
-        self._shown = {identity: run.data.tags.get(SEEDS, "") for identity, run in self._runs.items()}
+
+    @cached_property
+    def _runs(self) -> "dict[str, Run]":
+        """By what they mirror; read when the first is asked for, since a large study has very many."""
+        with self._reaching():
+            return {run.data.tags.get(IDENTITY, ""): run for run in self._existing()}
+
+    @cached_property
+    def _shown(self) -> dict[str, str]:
+        """The seeds that each configuration's run shows."""
+        return {identity: run.data.tags.get(SEEDS, "") for identity, run in self._runs.items()}
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:

@@ -30,8 +30,9 @@ class Training:
 
     @property
     def label(self) -> str:
-        configuration = self.cell.training_configuration
-        return f"{configuration.name} ({configuration.train.mode}), seed {self.seed}"
+        configuration = self.cell.configuration
+        name = f"{configuration.name} (elastic)" if configuration.train.mode == "elastic" else self.cell.label
+        return f"{name}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Job:
 
     trials: tuple[Trial, ...]
 
-    @property
+    @cached_property
     def training(self) -> Training:
         return Training(self.trials[0].cell, self.trials[0].seed)
 

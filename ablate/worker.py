@@ -12,10 +12,11 @@ from functools import partial
 
 from ablate.archive import Archive
 from ablate.attempts import TRIES, Attempt, Outcome, refusal
-from ablate.errors import InputError, NotFinite
-from ablate.laboratory import Laboratory
+from ablate.errors import InputError, NotFinite, Pruned
+from ablate.laboratory import Laboratory, Watch
 from ablate.ledger import Claim
 from ablate.plan import Trial
+from ablate.stopping import Judge
 from ablate.terminal import Reporter
 from ablate.work import Job, Training, jobs
 
@@ -45,6 +46,7 @@ class Worker:
         tries: int = TRIES,
         on_record: Callable[[], None] = lambda: None,
     ) -> None:
+        self._archive = archive
         self._ledger = archive.ledger
         self._laboratory = laboratory
         self._reporter = reporter
@@ -54,6 +56,8 @@ class Worker:
         self._known: set[str] = set()
         self._jobs: dict[str, Job] = {}
         self._stored: set[str] = set()  # training keys whose weights were seen in the store
+        study, rule = archive.study, archive.study.file.prune
+        self._judge = None if rule is None else Judge(rule, study.file.baseline, study.constraints)
         self._take(archive.planned_trials())
 
     def _take(self, trials: Sequence[Trial]) -> bool:
@@ -129,9 +133,25 @@ class Worker:
             self._reporter.training(training.label, done, total, note)
 
         try:
-            self._laboratory.train(training, tell)
+            self._laboratory.train(training, tell, self._watch(training, claim.history))
         finally:
             self._reporter.trained(training.label)
+
+    def _watch(self, training: Training, history: Sequence[Attempt]) -> Watch | None:
+        """Who may stop a training; nobody where the study asks for none, or where it was stopped before and somebody
+        wants it all the same."""
+        judge = self._judge
+        if judge is None or any(attempt.outcome == "pruned" for attempt in history):
+            return None
+        trials = [trial for job in self._jobs.values() if job.training.key == training.key for trial in job.trials]
+
+        def watch(epoch: int, lowest_mm: float) -> None:
+            judge.learn(self._ledger.load(judge.unknown(self._archive.names())))
+            reason = judge.reason(trials, epoch, lowest_mm)
+            if reason is not None:
+                raise Pruned(reason)
+
+        return watch
 
     def _has_weights(self, key: str) -> bool:
         if key not in self._stored and self._laboratory.store.has(key):
@@ -143,7 +163,9 @@ class Worker:
         claim.begin()
         ending = self._ending(work)
         claim.end(ending.outcome, ending.reason)
-        if ending.outcome != "done":
+        if ending.outcome == "pruned":
+            self._reporter.note(f"stopped early: {label}: {ending.reason}")
+        elif ending.outcome != "done":
             self._reporter.failed(label, ending.reason)
 
     @staticmethod
@@ -154,6 +176,8 @@ class Worker:
             raise
         except NotFinite as error:
             return Ending("failed", str(error))
+        except Pruned as error:
+            return Ending("pruned", str(error))
         except Exception as error:
             if _lacks_memory(error):
                 return Ending("out_of_memory", f"out of memory: {error}")

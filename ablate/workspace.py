@@ -1,7 +1,7 @@
 """Where things lie: the records' home, the reports' folder, and what several machines share."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ablate.errors import StorageError
@@ -39,6 +39,11 @@ class Workspace:
     @property
     def artifacts(self) -> Path:
         return self.home / "artifacts"
+
+    def absolute(self) -> "Workspace":
+        """The same places for a process that starts in another folder."""
+        store = self.store if self.store is None or "://" in self.store else str(Path(self.store).absolute())
+        return replace(self, home=self.home.absolute(), reports=self.reports.absolute(), store=store)
 
     def prepare(self) -> None:
         """Make both folders, and prove that they can be written before hours of work depend on it.

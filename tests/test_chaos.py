@@ -12,11 +12,10 @@ from pathlib import Path
 import optuna
 import pytest
 from mlflow.tracking import MlflowClient
-from optuna.storages import RDBStorage
 
 from ablate.archive import Archive
 from ablate.ledger import open_ledger
-from ablate.search import optuna_storage
+from ablate.search import optuna_storage, release
 from ablate.search.seen import TRIAL
 from ablate.storage import Storage
 from ablate.study import load
@@ -96,9 +95,7 @@ def agree(folder: Path, storage: str | None) -> None:
     trials = optuna.load_study(study_name=search, storage=place).get_trials(deepcopy=False)
     assert {t.state.name for t in trials} == {"COMPLETE"}
     assert sorted(t.user_attrs[TRIAL] for t in trials) == sorted(names)
-    if isinstance(place, RDBStorage):
-        place.remove_session()
-        place.engine.dispose()
+    release(place)
 
 
 def chaos(folder: Path, workers: int, kills: int, storage: str | None) -> None:

@@ -2,12 +2,13 @@
 
 import os
 
-from ablate.cli import state, study, zoo
+from ablate.cli import bench, state, study, zoo
 from ablate.cli.app import app
 
 # In the order of `ablate --help`.
 COMMANDS = (
     study.run,
+    study.plan,
     study.worker,
     study.validate,
     study.schema,
@@ -20,6 +21,7 @@ COMMANDS = (
     state.ui,
     zoo.zoo,
     zoo.profile,
+    bench.bench,
 )
 for command in COMMANDS:
     app.command()(command)

@@ -18,7 +18,7 @@ def status(
     set_: Set = [],  # noqa: B006  (typer reads the default, nothing changes it)
     as_json: Json = False,
 ) -> None:
-    """Say how a study stands: what runs, waits, is done or failed and why, and about how long is left.
+    """Say how a study stands: what runs, waits, is done, failed or was stopped early, why, and about how long is left.
 
     Example: ablate status pruning_ratio
     """
@@ -41,7 +41,8 @@ def retry(
     tries: Tries = TRIES,
     set_: Set = [],  # noqa: B006
 ) -> None:
-    """Let what failed be tried again by the next run; its history stays.
+    """Let what failed be tried again by the next run; its history stays. A training that was stopped early (`prune`)
+    goes on from where it stopped, and to its end.
 
     Example: ablate retry pruning_ratio
     """
@@ -50,7 +51,7 @@ def retry(
 
     loaded = load(study, set_)
     count = forgive(loaded, within(ctx, storage), tries)
-    typer.echo(f"{loaded.name}: {count} failed trials will be tried again; go on with `ablate run`")
+    typer.echo(f"{loaded.name}: {count} trials will be tried again; go on with `ablate run`")
 
 
 def sync(

@@ -1,7 +1,7 @@
 """Commands that plan, run and report studies."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,14 +9,33 @@ from ablate.attempts import TRIES
 from ablate.cli.app import Json, Set, Storage, StoreAt, StudyName, Tries, print_json, within
 from ablate.workspace import Workspace
 
+if TYPE_CHECKING:
+    from ablate.budget import Trim
+    from ablate.outlook import Outlook
+    from ablate.study import Study
+
+Budget = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="2h, 90m, 3600s: leave out seeds, then cells, until the rest likely fits."),
+]
+
 
 def run(
     ctx: typer.Context,
     study: StudyName,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes on this machine.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes on this machine, or jobs of the launcher.")] = 1,
     storage: Storage = None,
     store: StoreAt = None,
     tries: Tries = TRIES,
+    launcher: Annotated[
+        str | None,
+        typer.Option(metavar="slurm|local", help="Let a scheduler run the workers as jobs, through submitit."),
+    ] = None,
+    launcher_set: Annotated[
+        list[str],
+        typer.Option(metavar="KEY=VALUE", help="What to ask it for: slurm_partition=gpu, timeout_min=240, mem_gb=16."),
+    ] = [],  # noqa: B006
+    budget: Budget = None,
     set_: Set = [],  # noqa: B006  (typer reads the default, nothing changes it)
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what failed, and the result.")] = False,
     as_json: Json = False,
@@ -26,15 +45,66 @@ def run(
     Example: ablate run studies/pruning_ratio.yaml --workers 2
     """
     from ablate.runner import run as run_study
+    from ablate.scheduled import Launcher
     from ablate.study import load
     from ablate.terminal import reporter
 
     loaded = load(study, set_)
     workspace = within(ctx, storage, store)
-    outcome = run_study(loaded, workspace, reporter(quiet), workers=workers, tries=tries)
+    jobs = None if launcher is None else Launcher.of(launcher, launcher_set, workspace)
+    cut = None if budget is None else _foreseen(loaded, workspace, workers, budget)[1]
+    outcome = run_study(loaded, workspace, reporter(quiet), workers=workers, tries=tries, launcher=jobs, trim=cut)
     _tell(workspace, loaded.name, outcome, as_json)
     if outcome.failures:
         raise typer.Exit(1)
+
+
+def plan(
+    ctx: typer.Context,
+    study: StudyName,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes on this machine.")] = 1,
+    budget: Budget = None,
+    storage: Storage = None,
+    store: StoreAt = None,
+    set_: Set = [],  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    """Say what a study has yet to do and how long that takes here, after a short probe. Starts nothing.
+
+    Example: ablate plan pruning_ratio --budget 10m
+    """
+    from dataclasses import asdict
+
+    from ablate.study import load
+    from ablate.terminal import print_outlook
+
+    found, cut = _foreseen(load(study, set_), within(ctx, storage, store), workers, budget)
+    left = [*cut.said, *(f"Left out: {label}." for label in cut.labels)]
+    if as_json:
+        print_json({**asdict(found), "trimmed": left})
+        return
+    print_outlook(found)
+    for line in left:
+        typer.echo(line)
+
+
+def _foreseen(study: "Study", workspace: Workspace, workers: int, budget: str | None) -> tuple["Outlook", "Trim"]:
+    """What is open, as far as the budget allows it; kept, to be compared with what it takes."""
+    from dataclasses import asdict
+
+    from ablate.archive import Archive
+    from ablate.budget import Trim, parse_budget, trim
+    from ablate.ledger import open_ledger
+    from ablate.outlook import Forecast
+    from ablate.predictions import Prediction
+    from ablate.store import Store
+
+    seconds = None if budget is None else parse_budget(budget)
+    forecast = Forecast(Archive(study, open_ledger(workspace, study.name)), Store(workspace.weights), workers)
+    cut = Trim(study, forecast.open) if seconds is None else trim(study, forecast, seconds)
+    found = forecast.outlook(cut.open)
+    Prediction(workspace, study.name).save(asdict(found))
+    return found, cut
 
 
 def worker(

@@ -9,12 +9,12 @@ Callers let one process at a time ``sync`` and ``propose``.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage as BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ablate.canonical import canonical_json
@@ -25,6 +25,7 @@ from ablate.quantities import LARGER_IS_BETTER, summary
 from ablate.records import Record
 from ablate.search.journal import create_tables as create_tables
 from ablate.search.journal import optuna_storage as optuna_storage
+from ablate.search.journal import release as release
 from ablate.search.samplers import make_sampler, quieten
 from ablate.search.seen import DRAWN, REASON, REPEATS, TRIAL, Seen, cell_of, seed_of
 from ablate.search.space import Space
@@ -62,12 +63,12 @@ class Search:
             revision = hashlib.sha256(content.encode()).hexdigest()[:8]
             self._optuna = _optuna_study(f"{study.name}-{revision}", storage, study.file.objectives)
 
-    def sync(self, names: Iterable[str], load: Load, refused: Mapping[str, str]) -> None:
+    def sync(self, names: Iterable[str], load: Load, refused: Mapping[str, str], pruned: Collection[str] = ()) -> None:
         """Bring Optuna in line with what is recorded; calling it again changes nothing.
 
         ``names`` are the study's records, of which ``load`` reads those that Optuna lacks. ``refused`` are all trials
-        that can't be finished as things stand, and why; one that was refused before and isn't named any more is open
-        again.
+        that can't be finished as things stand, and why, the ``pruned`` ones among them; one that was refused before and
+        isn't named any more is open again.
         """
         with _reaching():
             seen, there = self._look(), set(names)
@@ -84,7 +85,7 @@ class Search:
                 self._optuna.tell(trial.number, state=TrialState.FAIL)
             for name, trial in seen.open.items():
                 if name not in there and (reason := self._refusal(name, refused)):
-                    self._close(trial, reason)
+                    self._close(trial, reason, TrialState.PRUNED if name in pruned else TrialState.FAIL)
             again = [t for name, t in seen.failed.items() if name not in there and name not in refused]
             self._optuna.add_trials([_opened(trial) for trial in again])
 
@@ -138,12 +139,12 @@ class Search:
         """Why a search that is over has fewer trials than the study asks for; empty when it has them."""
         with _reaching():
             seen = self._look()
-        wanted = self._study.file.trials or 0
-        if seen.count >= wanted:
+        wanted, found = self._study.file.trials or 0, seen.count + seen.pruned
+        if found >= wanted:
             return ""
-        parts = [f"the search found only {seen.count} different trials of {wanted} asked for"]
-        if seen.failed:
-            parts.append(f"{len(seen.failed)} failed")
+        parts = [f"the search found only {found} different trials of {wanted} asked for"]
+        if len(seen.failed) > seen.pruned:
+            parts.append(f"{len(seen.failed) - seen.pruned} failed")
         if seen.excluded:
             last = seen.excluded[-1].user_attrs[REASON]
             parts.append(f"{len(seen.excluded)} proposals could not be run (the last: {last})")
@@ -162,9 +163,10 @@ class Search:
         return Seen.of(self._optuna.get_trials(deepcopy=False), self._study.file.seeds)
 
     def _enough(self, seen: Seen) -> bool:
-        """As many trials as are asked for; or as many failures, since more of the same would not help."""
+        """As many trials as are asked for, pruned ones among them; or as many without a result, since more of the same
+        would not help."""
         wanted = self._study.file.trials or 0
-        return seen.count + len(seen.open) >= wanted or len(seen.failed) >= wanted
+        return seen.count + seen.pruned + len(seen.open) >= wanted or len(seen.failed) >= wanted
 
     def _point(self, params: Mapping[str, Any]) -> str:
         return canonical_json(self._space.values(params))
@@ -220,10 +222,10 @@ class Search:
                 handle.set_constraint(bound, excess)
         self._optuna.tell(handle, results[0])
 
-    def _close(self, trial: FrozenTrial, reason: str) -> None:
+    def _close(self, trial: FrozenTrial, reason: str, state: TrialState = TrialState.FAIL) -> None:
         handle = self._handle(trial)
         handle.set_user_attr(REASON, reason)
-        self._optuna.tell(handle, state=TrialState.FAIL)
+        self._optuna.tell(handle, state=state)
 
     def _handle(self, trial: FrozenTrial) -> optuna.Trial:
         """What an open trial is told by, in whichever process it was asked for."""

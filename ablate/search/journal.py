@@ -48,9 +48,14 @@ def _whole(descriptor: int, block: int = 1 << 16) -> int:
 
 def create_tables(url: str) -> None:
     """Make Optuna's tables in the database at ``url``, and leave no connection open."""
-    storage = RDBStorage(url)
-    storage.remove_session()
-    storage.engine.dispose()
+    release(RDBStorage(url))
+
+
+def release(storage: BaseStorage) -> None:
+    """Close its connections, where it has any; it opens others when it is used again."""
+    if isinstance(storage, RDBStorage):
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def optuna_storage(at: Path | str) -> BaseStorage:

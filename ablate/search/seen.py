@@ -64,6 +64,11 @@ class Seen:
         return sum(seed_of(name) in self.seeds for name in self.done)
 
     @property
+    def pruned(self) -> int:
+        """Trials of the study's seeds whose training was stopped early: tried, but without a result."""
+        return sum(trial.state == TrialState.PRUNED for trial in self.failed.values())
+
+    @property
     def knowledge(self) -> str:
         """What the sampler's next proposals depend on, besides chance."""
         return f"{len(self.done)} done, {len(self.failed)} failed, seeds {list(self.seeds)}"
