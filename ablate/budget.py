@@ -58,15 +58,12 @@ def trim(study: Study, forecast: "Forecast", budget_s: float) -> Trim:
             f"--budget {budget}: the baseline with one more configuration and one seed takes longer; raise the budget, "
             "or train less (train.epochs, train.windows)"
         )
-    names = {trial.name for trial in kept}
-    without = [trial for trial in trials if trial.name not in names]
-    searched = {trial.name for trial in forecast.searched}
-    fewer = sum(trial.name in searched for trial in without)
-    if fewer:
+    names, searched = {trial.name for trial in kept}, {trial.name for trial in forecast.searched}
+    if fewer := len(searched - names):
         assert study.file.trials is not None
         said.append(f"Over the budget of {budget}: {fewer} of the {study.file.trials} trials of the search.")
         study = _changed(study, {"trials": study.file.trials - fewer})
-    gone = {t.cell.id: t.cell.label for t in without if t.name not in searched}
+    gone = {t.cell.id: t.cell.label for t in trials if t.name not in names | searched}
     return Trim(study, kept, dict.fromkeys(gone, f"over the budget of {budget}"), list(gone.values()), said)
 
 
