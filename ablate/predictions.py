@@ -29,7 +29,10 @@ class Prediction:
         return found
 
     def save(self, outlook: Mapping[str, Any]) -> None:
-        """Keep an outlook, with the code and the time of it. Raises StorageError."""
+        """Keep an outlook, with the code and the time of it; none of a finished study, which would only hide the one
+        that its run is compared with. Raises StorageError."""
+        if not outlook["open"]:
+            return
         known = environment()
         made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self._write({**outlook, "commit": known["commit"], "dirty": known["dirty"], "made": made})
@@ -37,7 +40,7 @@ class Prediction:
     def ended(self, done: int, workers: int, seconds: float) -> None:
         """Keep how long a run took, where it was the predicted one: as many trials by as many workers."""
         found = self.load()
-        if found is not None and (found["open"], found["workers"]) == (done, workers):
+        if done and found is not None and (found["open"], found["workers"]) == (done, workers):
             self._write({**found, "actual_seconds": seconds})
 
     def comparison(self) -> str | None:

@@ -93,7 +93,8 @@ def run(
         records = archive.records()
         if not records:
             return Outcome(records, workspace.records(study.name), failures)
-        Prediction(workspace, study.name).ended(len(records) - finished, workers, time.monotonic() - began)
+        if launcher is None:  # what was predicted is the time on this machine
+            Prediction(workspace, study.name).ended(len(records) - finished, workers, time.monotonic() - began)
         path = write_report(archive, workspace, trim.said)
         mirror.attach(study.source.text, path.parent, store, {r.training_key for r in records})
     return Outcome(records, path, failures)

@@ -7,9 +7,8 @@ a longer draw begins with the shorter one: the first H of 20 hypotheses are thos
 import hashlib
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 
@@ -18,8 +17,10 @@ def _key(seed: int, purpose: str, where: tuple[int | str, ...]) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
 
 
-def stream(seed: int, purpose: str, *where: int | str) -> np.random.Generator:
+def stream(seed: int, purpose: str, *where: int | str) -> "np.random.Generator":
     """A numpy generator for this address."""
+    import numpy as np  # imported here, so that checking a study stays instant
+
     return np.random.Generator(np.random.Philox(key=_key(seed, purpose, where)))
 
 

@@ -190,6 +190,10 @@ def test_only_the_predicted_run_is_compared(tmp_path: Path) -> None:
     assert prediction.comparison() is None
     prediction.ended(8, 1, 60.0)
     assert "predicted 65 s (50 s to 80 s) for 8 trials on an abacus; they took 60 s" in str(prediction.comparison())
+    told = prediction.comparison()
+    prediction.save({"open": 0, "workers": 1, "seconds": [5.0, 6.0, 8.0], "machine": "an abacus"})
+    prediction.ended(0, 1, 9.0)
+    assert prediction.comparison() == told
     (tmp_path / "home" / "predictions" / "quick.json").write_text("{")
     with pytest.raises(InputError, match="delete it"):
         prediction.load()

@@ -65,7 +65,7 @@ def test_ablate_commands_run_in_order(checkout: Path) -> None:
         command = words[1:]
         if command[0] == "ui":  # opened by the browser test
             command.append("--help")
-        if command[0] in ("run", "report") and "--help" not in command:
+        if command[0] in ("plan", "run", "report") and "--help" not in command:
             settings = [f"--set={path}={value}" for path, value in SMALL.items()]
             command += settings
         env = {**os.environ, "COLUMNS": "160"}
