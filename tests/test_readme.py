@@ -1,11 +1,14 @@
 """What the README tells a reader to type works."""
 
+import csv
 import os
 import re
 import shlex
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -98,3 +101,38 @@ def test_links_and_pictures_are_there() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
         if not target.startswith("http"):
             assert (ROOT / target).exists(), target
+
+
+def test_what_is_said_of_captured_motion_is_what_was_published() -> None:
+    values: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    with (ROOT / "reports" / "published" / "pruning_ratio_cmu" / "results.csv").open() as file:
+        for row in csv.DictReader(file):
+            if not row["action"]:
+                values[row["metric"], row["split"], row["label"]].append(float(row["value"]))
+
+    def mean(metric: str, split: str, label: str) -> float:
+        return fmean(values[metric, split, label])
+
+    pruned = [label for (metric, _, label) in values if metric == "fps" and "keep_ratio" in label]
+    assert len(pruned) == 13
+    dense, compute = mean("mpjpe", "test", "d3dp"), mean("inference_gmacs", "", "d3dp")
+    costs = [mean("mpjpe", "test", label) - dense for label in pruned]
+    cuts = [100 * (1 - mean("inference_gmacs", "", label) / compute) for label in pruned]
+    speeds = [mean("fps", "", label) / mean("fps", "", "d3dp") for label in pruned]
+    nine = {
+        split: [
+            mean("mpjpe", split, f"htp keep_ratio {k}, clusters 9")
+            - mean("mpjpe", split, f"uniform keep_ratio {k}, clusters 9")
+            for k in (0.67, 0.33)
+        ]
+        for split in ("test", "validation")
+    }
+    text = " ".join(TEXT.split())
+    assert f"D3DP, dense, has {dense:.1f} mm" in text
+    assert f"save {min(cuts):.0f} to {max(cuts):.0f} % of its inference MACs" in text
+    assert (
+        f"for {min(costs):.1f} to {max(costs):.1f} mm, run {min(speeds):.1f} to {max(speeds):.1f} times as fast" in text
+    )
+    assert f"{min(nine['test']):.1f} to {max(nine['test']):.1f} mm better at 9" in text
+    assert f"({min(nine['validation']):.1f} to {max(nine['validation']):.1f} mm on the validation subjects)" in text
+    assert f"is {mean('mpjpe', 'test', 'all_frames') - dense:.1f} mm behind D3DP" in text
