@@ -126,7 +126,7 @@ def _prune(file: StudyFile, place: Place) -> Iterator[str]:
         yield f"{place(('prune', *path), False)}: {'.'.join(('prune', *path))}: {text}"
     at = f"{place(('prune',), True)}: prune"
     if file.train.mode == "elastic":
-        yield f"{at}: one elastic training serves every ratio, so none is ever stopped; set train.mode to fixed"
+        yield f"{at}: one elastic training serves every ratio, so none is ever stopped; set train.mode to each"
     if not set(file.objectives) <= set(FRONT):
         yield f"{at}: goes by {' and '.join(FRONT)}, and so must the objectives; drop the others, or `prune`"
     if (file.report.metric, file.report.compute) != ("mpjpe", "inference_gmacs"):

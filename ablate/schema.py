@@ -199,4 +199,4 @@ def semantic_problems(configuration: Configuration) -> Iterator[tuple[Loc, str]]
         for path, text in getattr(configuration, section).problems():
             yield (section, *path), text
     if configuration.train.mode == "elastic" and configuration.model.pruning is None:
-        yield ("train", "mode"), f"elastic draws pruning ratios, and {configuration.name} prunes nothing; use fixed"
+        yield ("train", "mode"), f"elastic draws pruning ratios, and {configuration.name} prunes nothing; use each"

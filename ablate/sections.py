@@ -20,14 +20,14 @@ def _at_least(section: object, minimum: float, *names: str) -> Iterator[Problem]
 class TrainConfig:
     """How weights are made.
 
-    ``mode: fixed`` trains at the cell's own ratios; ``elastic`` draws them anew each step, so that one training serves
+    ``mode: each`` trains at the cell's own ratios; ``elastic`` draws them anew each step, so that one training serves
     every ratio. ``learning_rate`` falls by ``schedule``: ``cosine`` to zero over all steps after ``warmup`` (a share of
     them), or ``exponential`` by ``decay`` an epoch. ``ema`` averages the weights (its decay a step; None: off).
     ``clip`` bounds the gradient's norm. ``validate_every`` epochs the validation split is measured, with one hypothesis
     and one step, and the best epoch's weights are kept. ``windows`` caps the windows of an epoch (None: all).
     """
 
-    mode: Literal["fixed", "elastic"] = "fixed"
+    mode: Literal["each", "elastic"] = "each"
     elastic: Elastic = field(default_factory=Elastic)
     epochs: int = 100
     batch: int = 16

@@ -37,7 +37,7 @@ sweep:
   model.pruning.tcep.keep_ratio: [1.0, 0.6]
   model.pruning.mgptp.clusters: [5, 3]
 variants:
-  d3dp: {set: {model.name: d3dp, train.mode: fixed}}
+  d3dp: {set: {model.name: d3dp, train.mode: each}}
 seeds: [0, 1]
 data: {name: synthetic, clip_seconds: 1, cameras: 1}
 train: {mode: elastic, epochs: 1, batch: 64, windows: 64, accelerator: cpu}

@@ -33,7 +33,7 @@ CHAOS = (
     .replace("baseline: d3dp", "baseline: htp keep_ratio 1, clusters 5, hypotheses 1, steps 1")
     .replace("[1.0, 0.6]", "[1.0, 0.8, 0.6]")
     .replace(
-        "[5, 3]\nvariants:\n  d3dp: {set: {model.name: d3dp, train.mode: fixed}}\nseeds: [0, 1]",
+        "[5, 3]\nvariants:\n  d3dp: {set: {model.name: d3dp, train.mode: each}}\nseeds: [0, 1]",
         "[5, 4, 3]\n  evaluate.hypotheses: [1, 2, 5]\n  evaluate.steps: [1, 2]",
     )
     .replace("clip_seconds: 1, cameras: 1", "clip_seconds: 3, cameras: 2")

@@ -23,7 +23,7 @@ design: one_factor
 sweep:
   model.pruning.tcep.keep_ratio: [0.67, 0.5, 0.34]
   model.pruning.mgptp.before_pair: [1]
-  train.mode: [fixed, elastic]
+  train.mode: [each, elastic]
 """
 
 PARTS = """\
@@ -49,7 +49,7 @@ def stages(c: Cell) -> list[str]:
 def test_one_factor_changes_one_path_at_a_time_around_the_base() -> None:
     found = cells(BASE + ONE)
     assert list(found) == ["htp", "htp keep_ratio 0.67", "htp keep_ratio 0.34", "htp mode elastic"]
-    centre: dict[str, Any] = {KEEP: 0.5, "model.pruning.mgptp.before_pair": 1, "train.mode": "fixed"}
+    centre: dict[str, Any] = {KEEP: 0.5, "model.pruning.mgptp.before_pair": 1, "train.mode": "each"}
     assert found["htp"].params == centre
     assert found["htp"].configuration == cells(BASE)["htp"].configuration
     assert found["htp keep_ratio 0.34"].params == centre | {KEEP: 0.34}
@@ -86,12 +86,12 @@ def test_one_factor_takes_ranges_and_variants() -> None:
 
 
 def test_one_factor_tells_what_is_wrong_with_each_value() -> None:
-    text = BASE + ONE.replace("0.34]", "7, 0.67]").replace("[fixed, elastic]", "[fixd]")
+    text = BASE + ONE.replace("0.34]", "7, 0.67]").replace("[each, elastic]", "[eech]")
     found = problems(text)
     assert found == [
         "s.yaml:8:46: model.pruning.tcep.keep_ratio: must lie in (0, 1], got 7; a count of frames is called "
         "keep_frames",
-        "s.yaml:10:16: train.mode: must be one of fixed, elastic, got 'fixd'; did you mean 'fixed'?",
+        "s.yaml:10:16: train.mode: must be one of each, elastic, got 'eech'; did you mean 'each'?",
     ]
     twins = problems(BASE + ONE.replace("0.34]", "0.67]"))
     assert twins == [

@@ -55,8 +55,8 @@ def assert_close(one: Fitted, other: Fitted) -> None:
 @pytest.mark.parametrize(
     ("config", "devices"),
     [
-        pytest.param(SHORT, 2, marks=pytest.mark.slow, id="fixed, 2"),
-        pytest.param(SHORT, 3, marks=pytest.mark.slow, id="fixed, 3"),
+        pytest.param(SHORT, 2, marks=pytest.mark.slow, id="each, 2"),
+        pytest.param(SHORT, 3, marks=pytest.mark.slow, id="each, 3"),
         pytest.param(replace(ELASTIC, ema=0.8), 2, id="elastic, 2"),
         pytest.param(replace(ELASTIC, ema=0.8), 3, marks=pytest.mark.slow, id="elastic, 3"),
     ],

@@ -30,7 +30,7 @@ def test_elastic_cells_share_a_training_and_others_do_not() -> None:
     keys = [c.training_key(0) for c in expand(study())]
     assert len(set(keys[:4])) == 1
     assert keys[4] != keys[0]
-    each = [c.training_key(0) for c in expand(study(TINY.replace("mode: elastic", "mode: fixed"))) if c.group == "htp"]
+    each = [c.training_key(0) for c in expand(study(TINY.replace("mode: elastic", "mode: each"))) if c.group == "htp"]
     assert len(set(each)) == 4
     assert expand(study())[0].training_key(1) != keys[0]
 

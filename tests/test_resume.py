@@ -36,8 +36,8 @@ PRUNED = D3DP(
 SHORT = TrainConfig(epochs=EPOCHS, batch=4, windows=4 * STEPS, accelerator="cpu", learning_rate=3e-3)
 ELASTIC = replace(SHORT, mode="elastic", elastic=Elastic(dense_share=0.5))
 CONFIGS = {
-    "fixed, cosine": SHORT,
-    "fixed, exponential, averaged": replace(SHORT, schedule="exponential", decay=0.5, ema=0.8),
+    "each, cosine": SHORT,
+    "each, exponential, averaged": replace(SHORT, schedule="exponential", decay=0.5, ema=0.8),
     "elastic, cosine, averaged, every 2nd": replace(ELASTIC, ema=0.8, validate_every=2),
     "elastic, exponential, every 3rd, bfloat16": replace(
         ELASTIC, schedule="exponential", decay=0.5, validate_every=3, precision="bf16-mixed"

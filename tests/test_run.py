@@ -155,7 +155,7 @@ def test_a_sampler_searches_and_its_results_come_back(tmp_path: Path) -> None:
 
 def test_a_training_that_diverges_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
     text = TINY.replace("seeds: [0, 1]", "seeds: [0]").replace(
-        "train.mode: fixed}", "train.mode: fixed, train.learning_rate: 1.0e+30, train.clip: null, train.warmup: 0}"
+        "train.mode: each}", "train.mode: each, train.learning_rate: 1.0e+30, train.clip: null, train.warmup: 0}"
     )
     outcome = go(tmp_path, text)
     assert len(outcome.records) == 4

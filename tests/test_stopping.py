@@ -27,7 +27,7 @@ from tests.test_records import record
 from tests.test_search import Bench
 from tests.test_study import problems, study
 
-FIXED = TINY.replace("{mode: elastic, epochs: 1", "{mode: fixed, epochs: 4").replace(
+FIXED = TINY.replace("{mode: elastic, epochs: 1", "{mode: each, epochs: 4").replace(
     "[1.0, 0.6]", "[1.0, 0.9, 0.8, 0.7, 0.6]"
 )
 PRUNED = FIXED.replace("seeds: [0, 1]", "seeds: [0, 1]\nprune: {curves: 4}")
@@ -135,7 +135,7 @@ def test_neither_the_baseline_nor_elastic_weights_are_stopped() -> None:
     assert judge(half()).reason([dear], 1, 1e6) is None
     other = PRUNED.replace("baseline: d3dp", "baseline: htp keep_ratio 1, clusters 5")
     assert judge(half(), other).reason([dear], 1, 1e6) is not None
-    elastic = cells(FIXED.replace("mode: fixed, epochs: 4", "mode: elastic, epochs: 4"))[8]
+    elastic = cells(FIXED.replace("mode: each, epochs: 4", "mode: elastic, epochs: 4"))[8]
     assert judge(half()).reason([elastic], 1, 1e6) is None
 
 
@@ -178,7 +178,7 @@ def test_a_configuration_keeps_its_seeds_while_it_is_on_the_front() -> None:
         ("curves: 4", "after: 0", "prune.after: must be at least 1, got 0"),
         ("curves: 4", "confidence: 95", "prune.confidence: must lie in [0.5, 1), got 95"),
         ("curves: 4", "curve: 4", "unknown key 'curve'; did you mean 'curves'"),
-        ("mode: fixed, epochs", "mode: elastic, epochs", "none is ever stopped; set train.mode to fixed"),
+        ("mode: each, epochs", "mode: elastic, epochs", "none is ever stopped; set train.mode to each"),
         ("prune:", "report: {metric: p_mpjpe}\nprune:", "and so must the report"),
         ("prune:", "report: {compute: latency_ms}\nprune:", "and so must the report"),
         ("prune:", "sampler: tpe\ntrials: 3\nobjectives: [latency_ms]\nprune:", "and so must the objectives"),

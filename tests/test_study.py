@@ -55,7 +55,7 @@ def test_a_shipped_study_is_found_by_name(tmp_path: Path, monkeypatch: pytest.Mo
         ("tcep.keep_ratio", "tcep.keep_ration", "6:3", "did you mean 'keep_ratio'?"),
         ("model.pruning.tcep", "model.prunning.tcep", "6:3", "unknown key 'prunning'; did you mean 'pruning'?"),
         ("heads: 2", "heads: 3", "4:50", "must divide the width 16, got 3"),
-        ("model.name: d3dp, train.mode: fixed", "model.name: d3dp", "12:15", "d3dp prunes nothing; use fixed"),
+        ("model.name: d3dp, train.mode: each", "model.name: d3dp", "12:15", "d3dp prunes nothing; use each"),
         ("baseline: d3dp", "baseline: d3db", "3:11", "is no row of this study; did you mean 'd3dp'?"),
         ("seeds: [0, 1]", "seeds: [1, 1]", "10:8", "a seed is given twice"),
         ("seeds: [0, 1]", "seeds: []", "10:8", "at least 1"),

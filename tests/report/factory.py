@@ -101,7 +101,7 @@ def record(
             "name": "d3dp" if dense else "htp",
             "model": {"frames": FRAMES},
             "data": {"name": "synthetic", "input": "detector"},
-            "train": {"epochs": 20, "validate_every": 2, "mode": "fixed" if dense else "elastic"},
+            "train": {"epochs": 20, "validate_every": 2, "mode": "each" if dense else "elastic"},
             "evaluate": {"flip": True, "hypotheses": hypotheses, "steps": steps},
         },
         training_key=f"{'dense' if dense else 'elastic'}-{seed}",
