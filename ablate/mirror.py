@@ -68,10 +68,10 @@ class Mirror:
                 raise self._bug
             self._show(running=False)
 
-    def attach(self, study_yaml: str, report: Path, store: Store, keys: Iterable[str]) -> None:
-        """Put the report and the weights beside the records."""
+    def attach(self, study_yaml: str, report: Path, store: Store, keys: Iterable[str]) -> bool:
+        """Put the report and the weights beside the records; False where that can't be done now."""
         if self._tracker is None:
-            return  # another process shows this study, or it was said that MLflow can't be reached
+            return False  # another process shows this study, or it was said that MLflow can't be reached
         try:
             self._tracker.attach(study_yaml, report)
             for key in set(keys) - self._tracker.attached_weights():
@@ -79,6 +79,8 @@ class Mirror:
                     self._tracker.attach_weights(path)
         except StorageError as error:
             self._note(f"{error}; `ablate sync` sends the report and the weights")
+            return False
+        return True
 
     def _serve(self) -> None:
         try:

@@ -7,21 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import ablate.data
-from ablate import report
 from ablate.archive import Archive
 from ablate.attempts import TRIES
 from ablate.budget import Trim
 from ablate.crew import Crew, Order, prepare
-from ablate.design import swept
-from ablate.errors import InputError
 from ablate.ledger import open_ledger
 from ablate.mirror import Mirror
 from ablate.predictions import Prediction
+from ablate.presentation import Presentation, stopped
 from ablate.proposals import Proposals
 from ablate.records import Record
-from ablate.report.about import About
 from ablate.scheduled import Launcher, Scheduled
-from ablate.standing import Standing, given_up, overview
+from ablate.standing import given_up, overview
 from ablate.store import Store
 from ablate.study import Study
 from ablate.terminal import Reporter
@@ -58,46 +55,52 @@ def run(
     MLflow.
     """
     began, trim = time.monotonic(), trim or Trim(study)
-    study = trim.study
     prepare(workspace)
-    archive = Archive(study, open_ledger(workspace, study.name), trim.cells)
+    archive = Archive(trim.study, open_ledger(workspace, trim.study.name), trim.cells)
     archive.ledger.send()
-    finished, store = len(archive.names()), Store(workspace.weights)
-    proposals = Proposals(archive, workspace, tries)
-    order = replace(Order.of(study, workspace, tries, workers), trimmed=trim.cells)
-    if finished == archive.planned:
-        hands: Hands = _none
-    else:
-        store.prepare()
-        if workers > 1 or launcher is not None:
-            hands = _together(order, archive, reporter, launcher)
-        else:
-            hands = _alone(order, archive, store, proposals, reporter)
+    finished, shown = len(archive.names()), Presentation(archive, workspace, trim.said)
+    if finished == archive.planned and shown.still():
+        reporter.note("finished and shown already; `ablate report` and `ablate sync` show it again")
+        return Outcome(archive.records(), shown.page)
+    proposals, store = Proposals(archive, workspace, tries), Store(workspace.weights)
+    order = replace(Order.of(trim.study, workspace, tries, workers), trimmed=trim.cells)
+    hands = _hands(order, archive, store, proposals, reporter, launcher)
     with Mirror(archive, workspace, reporter.note) as mirror:
-        reporter.begin(study.name, archive.planned, finished)
-        for line in trim.said:
+        reporter.begin(trim.study.name, archive.planned, finished)
+        for line in (*trim.said, *(f"never started: {c.cell.label}: {c.reason}" for c in archive.left_out)):
             reporter.note(line)
-        for left in archive.left_out:
-            reporter.note(f"never started: {left.cell.label}: {left.reason}")
         try:
             hands(mirror.wake)
         finally:
             reporter.end()
             mirror.settle()
-        over = given_up(proposals.known_trials(), archive.ledger, tries)
-        failures = [f"{s.trial.cell.label}, seed {s.trial.seed}: {s.reason}" for s in over if s.state == "failed"]
-        if pruned := proposals.pruned():
-            reporter.note(_stopped(study, pruned))
-        if shortfall := proposals.shortfall():
-            reporter.note(shortfall)
-        records = archive.records()
-        if not records:
-            return Outcome(records, workspace.records(study.name), failures)
+        failures = _failures(archive, proposals, reporter, tries)
+        names = archive.names()
+        if not names:
+            return Outcome([], workspace.records(trim.study.name), failures)
         if launcher is None:  # what was predicted is the time on this machine
-            Prediction(workspace, study.name).ended(len(records) - finished, workers, time.monotonic() - began)
-        path = write_report(archive, workspace, trim.said)
-        mirror.attach(study.source.text, path.parent, store, {r.training_key for r in records})
-    return Outcome(records, path, failures)
+            took = time.monotonic() - began
+            Prediction(workspace, trim.study.name).ended(len(names) - finished, workers, took)
+        records = _show(shown, mirror, archive, store)
+    return Outcome(records, shown.page, failures)
+
+
+def _failures(archive: Archive, proposals: Proposals, reporter: Reporter, tries: int) -> list[str]:
+    """A line for each trial that failed; what was stopped early or could not be proposed is told at once."""
+    if pruned := proposals.pruned():
+        reporter.note(stopped(archive.study, pruned))
+    if shortfall := proposals.shortfall():
+        reporter.note(shortfall)
+    over = given_up(proposals.known_trials(), archive.ledger, tries)
+    return [f"{s.trial.cell.label}, seed {s.trial.seed}: {s.reason}" for s in over if s.state == "failed"]
+
+
+def _show(shown: Presentation, mirror: Mirror, archive: Archive, store: Store) -> Sequence[Record]:
+    """Write the report, and put it and the weights beside the records in MLflow."""
+    page, records = shown.write(), archive.records()
+    if mirror.attach(archive.study.source.text, page.parent, store, {record.training_key for record in records}):
+        shown.keep()
+    return records
 
 
 Hands = Callable[[Callable[[], None]], None]  # do the work, and say when there is something new to show
@@ -105,6 +108,23 @@ Hands = Callable[[Callable[[], None]], None]  # do the work, and say when there 
 
 def _none(wake: Callable[[], None]) -> None:
     """Everything is done."""
+
+
+def _hands(
+    order: Order,
+    archive: Archive,
+    store: Store,
+    proposals: Proposals,
+    reporter: Reporter,
+    launcher: Launcher | None,
+) -> Hands:
+    """Who does what is left to do."""
+    if len(archive.names()) == archive.planned:
+        return _none
+    store.prepare()
+    if order.workers > 1 or launcher is not None:
+        return _together(order, archive, reporter, launcher)
+    return _alone(order, archive, store, proposals, reporter)
 
 
 def _alone(order: Order, archive: Archive, store: Store, proposals: Proposals, reporter: Reporter) -> Hands:
@@ -201,43 +221,7 @@ def sync(study: Study, workspace: Workspace, reporter: Reporter) -> int:
     with Mirror(archive, workspace, reporter.note) as mirror:
         mirror.settle()
         if archive.names():
-            path = write_report(archive, workspace)
-            keys = {record.training_key for record in archive.records()}
-            mirror.attach(study.source.text, path.parent, Store(workspace.weights), keys)
+            _show(Presentation(archive, workspace), mirror, archive, Store(workspace.weights))
         if mirror.trouble is not None:
             raise mirror.trouble
     return len(archive.names())
-
-
-def write_report(archive: Archive, workspace: Workspace, notes: Sequence[str] = ()) -> Path:
-    """Tables and figures from the records alone; returns report.md. Raises InputError while there are no records."""
-    study, records = archive.study, archive.records()
-    if not records:
-        raise InputError(f"{study.name}: nothing is recorded under {workspace.home}; `ablate run` it first")
-    notes = [*notes, *(f"Never started: {left.cell.label} ({left.reason})." for left in archive.left_out)]
-    if pruned := Proposals(archive, workspace).pruned():
-        notes.append(_stopped(study, pruned))
-    if compared := Prediction(workspace, study.name).comparison():
-        notes.append(compared)
-    about = About(
-        name=study.name,
-        question=study.file.question,
-        baseline=study.file.baseline,
-        sweep=swept(study.file),
-        report=study.file.report,
-        command=f"ablate run {Path(study.source.path).name}",
-        planned=archive.planned - len(pruned),
-        acknowledgement=records[0].data.get("acknowledge"),
-        notes=tuple(notes),
-    )
-    return report.write(records, about, workspace.reports / study.name)
-
-
-def _stopped(study: Study, pruned: Sequence[Standing]) -> str:
-    """What a report without these trials has to say."""
-    assert study.file.prune is not None
-    trainings, confidence = len({standing.unit for standing in pruned}), 100 * study.file.prune.confidence
-    return (
-        f"Trainings that were stopped early: {trainings}. At {confidence:g} % confidence nothing evaluated from them "
-        f"would have reached the front; the rows of {len(pruned)} trials are missing."
-    )

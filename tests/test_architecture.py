@@ -18,6 +18,7 @@ ROWS = (
     {"cli", "__init__"},
     {"notebook"},
     {"runner", "catalogue", "bench"},
+    {"presentation"},
     {"scheduled", "budget", "predictions", "outlook"},
     {"mirror", "crew", "reproduce"},
     {"worker"},

@@ -16,7 +16,8 @@ from ablate.errors import InputError
 from ablate.ledger import open_ledger
 from ablate.outlook import Forecast, Outlook
 from ablate.predictions import Prediction
-from ablate.runner import run, write_report
+from ablate.presentation import Presentation
+from ablate.runner import run
 from ablate.source import parse
 from ablate.store import Store
 from ablate.study import Study, check
@@ -175,7 +176,7 @@ def test_a_trimmed_run_says_what_it_lacks_and_the_rest_can_follow(done: Path, tm
     assert f"Never started: {first[1].cell.label} (over the budget of " in page
     assert "`ablate plan` predicted " in page
     assert len(run(asked, workspace, Plain(quiet=True)).records) == 6
-    again = write_report(Archive(asked, open_ledger(workspace, "quick")), workspace).read_text()
+    again = Presentation(Archive(asked, open_ledger(workspace, "quick")), workspace).write().read_text()
     assert "Never started" not in again
 
 

@@ -89,6 +89,7 @@ def test_pruned_cells_cost_less_and_differ(finished: Path) -> None:
 
 
 def test_a_finished_study_only_refreshes_its_report(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a move: what was shown from the old place is shown once more from the new one."""
     before = content(copy)
     report = (copy / "reports" / "quick" / "report.md").read_bytes()
     for work in ("train", "evaluate"):

@@ -193,13 +193,13 @@ def report(
     from ablate import report as reports
     from ablate.archive import Archive
     from ablate.ledger import open_ledger
-    from ablate.runner import write_report
+    from ablate.presentation import Presentation
     from ablate.study import load
 
     workspace = within(ctx, storage)
     workspace.prepare()
     loaded = load(study, set_)
-    path = write_report(Archive(loaded, open_ledger(workspace, loaded.name)), workspace)
+    path = Presentation(Archive(loaded, open_ledger(workspace, loaded.name)), workspace).write()
     if publish:
         folder = workspace.reports / "published" / path.parent.name
         reports.publish(path.parent, folder)

@@ -52,6 +52,7 @@ def main_table(frame: pd.DataFrame, records: Sequence[Record], about: About) -> 
     else:
         notes.append(f"The baseline {about.baseline} is not finished: nothing can be compared with it yet.")
     notes.append("Inference counts one window with all its passes, training one sample's forward pass.")
+    notes += filter(None, [protocol.beside(records)])
     caption = f"{about.name}: test error and compute of each configuration"
     return Table(name="main", caption=caption, notes=notes, heads=heads(records, about), columns=columns)
 

@@ -78,6 +78,7 @@ def _protocol(records: Sequence[Record], about: About) -> str:
     return (
         f"{protocol.summary(records)} Errors are of root-relative poses in camera space; the validation split picked"
         f" epochs, the test split is only reported. Compute is compared with the baseline {about.baseline}."
+        f" Weights: {protocol.weights(records)}."
     )
 
 

@@ -38,6 +38,26 @@ def commit(records: Sequence[Record]) -> str:
     return ", ".join(f"{name} with uncommitted changes" if dirty else name for name, dirty in sorted(states))
 
 
+def weights(records: Sequence[Record]) -> str:
+    """Which configurations were trained by themselves, and which share elastic weights; and how many trainings."""
+    said = []
+    for mode, meaning in (("each", "trained by itself"), ("elastic", "one training serves all ratios")):
+        of_mode = [record for record in records if record.config["train"]["mode"] == mode]
+        if of_mode:
+            groups = listed(sorted({record.group for record in of_mode}))
+            keys = len({record.training_key for record in of_mode})
+            said.append(f"{groups}: {mode} ({meaning}; trainings: {keys}, records: {len(of_mode)})")
+    return "; ".join(said)
+
+
+def beside(records: Sequence[Record]) -> str:
+    """What is to be known of latencies that were measured while other workers used the machine; "" where none was."""
+    workers = max((int(record.provenance.get("workers", 1)) for record in records), default=1)
+    if workers == 1:
+        return ""
+    return f"Latencies were measured beside up to {workers - 1} other workers of this machine: compare ratios, not times."
+
+
 def summary(records: Sequence[Record], split: str = "test") -> str:
     """One line of facts for under a table."""
     return (

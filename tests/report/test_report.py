@@ -120,6 +120,8 @@ def test_the_page_says_what_a_reader_needs(made: Path) -> None:
         "| commit           | 0123456789ab",
         "| seeds            | 0, 1, 2",
         "training 81 s (6 in all), evaluation 72 s",
+        "Weights: d3dp: each (trained by itself; trainings: 3, records: 3); "
+        "htp, uniform: elastic (one training serves all ratios; trainings: 3, records: 33).",
     ):
         assert part in text
     assert "uncommitted" not in text

@@ -205,6 +205,13 @@ def test_the_caption_states_protocol_and_noise() -> None:
     assert f"MPJPE (mm) {noise(first.std, first.seeds):.2f}" in text
 
 
+def test_latencies_measured_beside_other_workers_are_said_to_be() -> None:
+    records = factory.study()
+    assert "other workers" not in markdown(tables_of(records, factory.about())["main"])
+    crowded = [replace(record, provenance={**record.provenance, "workers": 4}) for record in records[:2]]
+    assert "beside up to 3 other workers" in markdown(tables_of([*crowded, *records[2:]], factory.about())["main"])
+
+
 def test_an_oracle_over_a_single_hypothesis_is_left_out() -> None:
     records = [
         replace(record, metrics=tuple(metric._replace(hypotheses=1) for metric in record.metrics))
