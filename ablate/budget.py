@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ablate.errors import InputError
+from ablate.loading import Study, check
 from ablate.plan import Trial
 from ablate.source import Source
-from ablate.study import Study, check
 from ablate.terminal import duration
 
 if TYPE_CHECKING:

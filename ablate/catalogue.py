@@ -8,10 +8,10 @@ from pydantic import ValidationError
 
 import models
 from ablate.errors import InputError, StudyError
+from ablate.loading import parse_settings
 from ablate.nearest import nearest
 from ablate.problems import describe
 from ablate.schema import Configuration, put, resolve, semantic_problems
-from ablate.study import parse_settings
 from models.config import D3DP, SIZES
 
 

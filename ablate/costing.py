@@ -1,14 +1,15 @@
 """What a configuration costs, in closed form: known before anything is trained, and without torch."""
 
+import models
 from ablate.quantities import CLOSED
 from ablate.schema import Configuration
-from models.cost import Cost, cost
+from models.cost import Cost
 
 
 def cost_of(configuration: Configuration) -> Cost:
     """The cost of a configuration as it is evaluated; for elastic weights training is the expectation over draws."""
     train, how = configuration.train, configuration.evaluate
-    return cost(
+    return models.cost(
         configuration.model,
         hypotheses=how.hypotheses,
         steps=how.steps,

@@ -17,9 +17,10 @@ from typing import Any
 
 from ablate.attempts import TRIES
 from ablate.errors import AblateError, InputError
+from ablate.loading import Study, check
+from ablate.plugin import Plugin, loaded
 from ablate.source import Source
 from ablate.storage import Storage
-from ablate.study import Study, check
 from ablate.workspace import Workspace
 
 STOPPED = 130  # a worker's exit code when it was told to stop
@@ -31,7 +32,7 @@ Refusal = tuple[type[AblateError], str]
 @dataclass(frozen=True, kw_only=True)
 class Order:
     """What one worker needs to know. ``workers`` share this machine, of which it is number ``index``; ``trimmed`` are
-    cells to leave out, by id with the reason."""
+    cells to leave out, by id with the reason; ``plugins`` come along whole, as they were when the order was given."""
 
     path: str
     text: str
@@ -41,12 +42,19 @@ class Order:
     workers: int = 1
     index: int = 0
     trimmed: Mapping[str, str] = field(default_factory=dict)
+    plugins: tuple[Plugin, ...] = ()
 
     @classmethod
     def of(cls, study: Study, workspace: Workspace, tries: int = TRIES, workers: int = 1) -> "Order":
         source = study.source
         return cls(
-            path=source.path, text=source.text, values=study.base, workspace=workspace, tries=tries, workers=workers
+            path=source.path,
+            text=source.text,
+            values=study.base,
+            workspace=workspace,
+            tries=tries,
+            workers=workers,
+            plugins=loaded(),
         )
 
     @property
@@ -77,6 +85,8 @@ def work(order: Order) -> None:
     from ablate.terminal import Silent
     from ablate.worker import Worker
 
+    for plugin in order.plugins:
+        plugin.load()
     study = order.study
     archive = Archive(study, open_ledger(order.workspace, study.name), order.trimmed)
     archive.ledger.send()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import InputError
-from ablate.study import Study, check
+from ablate.loading import Study, check
 from ablate.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -19,14 +19,18 @@ if TYPE_CHECKING:
     from ablate.runner import Outcome
 
 
-def study(name: str | Path, settings: Mapping[str, Any] | None = None) -> Study:
+def study(name: str | Path, settings: Mapping[str, Any] | None = None, *, plugins: Sequence[str | Path] = ()) -> Study:
     """A checked study: a file's path, or the name of a shipped one. ``settings`` override values by dotted path, as
-    ``--set`` does: ``{"train.epochs": 20, "seeds": [0]}``.
+    ``--set`` does: ``{"train.epochs": 20, "seeds": [0]}``. ``plugins`` are files as ``--plugin`` takes them; they stay
+    loaded, so after a change to one Python has to be started anew.
 
     Raises StudyError with every problem found, or InputError.
     """
+    from ablate.plugin import load
     from ablate.source import find_study, read
 
+    for plugin in plugins:
+        load(plugin)
     return check(read(find_study(str(name))), settings)
 
 

@@ -15,13 +15,13 @@ from ablate.archive import Archive
 from ablate.costing import cost_of, known_compute
 from ablate.design import sweep_values
 from ablate.laboratory import Laboratory, compute_device
+from ablate.loading import Study
 from ablate.plan import Trial, sampled_cell, trials
 from ablate.probe import Probe
 from ablate.provenance import device_name
 from ablate.quantities import broken
 from ablate.seeds import stream
 from ablate.store import Store
-from ablate.study import Study
 from ablate.work import Job, Training, jobs
 
 SPREAD = 1.3  # what other use of a machine makes of a prediction, either way

@@ -13,11 +13,12 @@ from ablate.canonical import canonical_json
 from ablate.costing import known_compute
 from ablate.design import Assignment, sampled
 from ablate.errors import StudyError
+from ablate.loading import Study
 from ablate.nearest import nearest
+from ablate.plugin import digests
 from ablate.quantities import broken
 from ablate.schema import Configuration
-from ablate.study import Study
-from models.config import without_counts
+from models.config import D3DP, without_counts
 
 # Raised whenever a change of this program changes the numbers of an unchanged configuration.
 NUMBERS_VERSION = 1
@@ -28,6 +29,12 @@ NOT_IDENTITY = {"data": ("path",), "evaluate": ("batch",), "train": ("accelerato
 
 def _hash(value: Any) -> str:
     return hashlib.sha256(canonical_json([NUMBERS_VERSION, value]).encode()).hexdigest()[:12]
+
+
+def _with_plugins(content: dict[str, Any]) -> dict[str, Any]:
+    """``content`` and the hashes of the plugins that it names something of."""
+    found = digests(content)
+    return {**content, "plugins": found} if found else content
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Cell:
         content = self.configuration.resolved()
         for section, names in NOT_IDENTITY.items():
             content[section] = {k: v for k, v in content[section].items() if k not in names}
-        return content
+        return _with_plugins(content)
 
     @cached_property
     def id(self) -> str:
@@ -59,7 +66,10 @@ class Cell:
             model = self.training_configuration.resolved()["model"]
         else:
             del train["elastic"]
-        return _hash({"model": model, "train": train, "data": self.identity["data"], "seed": seed})
+        content = {"model": model, "train": train, "data": self.identity["data"], "seed": seed}
+        if type(self.configuration.model) is not D3DP:
+            content["host"] = self.configuration.host  # another network's config may have the same values
+        return _hash(_with_plugins(content))
 
     @property
     def training_configuration(self) -> Configuration:

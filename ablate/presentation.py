@@ -12,13 +12,14 @@ from ablate import __version__, report
 from ablate.archive import Archive
 from ablate.design import swept
 from ablate.errors import InputError, StorageError
+from ablate.loading import Study
+from ablate.plugin import loaded
 from ablate.predictions import Prediction
 from ablate.proposals import Proposals
 from ablate.provenance import environment
 from ablate.records import Record, write_atomically
 from ablate.report.about import About
 from ablate.standing import Standing
-from ablate.study import Study
 from ablate.tracking import tracking_uri
 from ablate.workspace import Workspace
 
@@ -64,6 +65,10 @@ class Presentation:
         said = (program, tracking_uri(self._workspace), study.source.text, study.base, self._about(records), finished)
         return hashlib.sha256(repr(said).encode()).hexdigest()
 
+    @staticmethod
+    def _plugins() -> list[str]:
+        return [f"--plugin {Path(plugin.path).name}" for plugin in loaded()]
+
     def _about(self, records: Sequence[Record]) -> About:
         study, planned = self._archive.study, self._archive.planned
         notes = [*self._notes, *(f"Never started: {c.cell.label} ({c.reason})." for c in self._archive.left_out)]
@@ -78,7 +83,7 @@ class Presentation:
             baseline=study.file.baseline,
             sweep=swept(study.file),
             report=study.file.report,
-            command=f"ablate run {Path(study.source.path).name}",
+            command=" ".join(["ablate run", Path(study.source.path).name, *self._plugins()]),
             planned=planned - len(pruned),
             acknowledgement=records[0].data.get("acknowledge"),
             notes=tuple(notes),
@@ -90,6 +95,6 @@ def stopped(study: Study, pruned: Sequence[Standing]) -> str:
     assert study.file.prune is not None
     trainings, confidence = len({standing.unit for standing in pruned}), 100 * study.file.prune.confidence
     return (
-        f"Trainings that were stopped early: {trainings}. At {confidence:g} % confidence nothing evaluated from them "
-        f"would have reached the front; the rows of {len(pruned)} trials are missing."
+        f"Trainings that were stopped early: {trainings}. Each was at {confidence:g} % confidence that nothing "
+        f"evaluated from it would have reached the front; the rows of {len(pruned)} trials are missing."
     )

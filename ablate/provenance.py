@@ -1,4 +1,4 @@
-"""Where a number came from: the code's commit, the libraries, the machine."""
+"""Where a number came from: the code's commit, its plugins, the libraries, the machine."""
 
 import os
 import platform
@@ -15,6 +15,7 @@ from ablate import __version__
 if TYPE_CHECKING:
     import torch
 
+PLUGINS: list[str] = []  # file name and hash of each that this process has loaded; see ablate.plugin
 LIBRARIES = ("torch", "numpy", "optuna", "mlflow", "lightning-fabric")
 
 
@@ -30,9 +31,13 @@ def _git(*arguments: str) -> str | None:
     return answer.stdout.strip() if answer.returncode == 0 else None
 
 
-@cache
 def environment() -> dict[str, Any]:
-    """Commit (None outside a checkout), whether the tree had changes, versions, platform."""
+    """Commit (None outside a checkout), whether the tree had changes, versions, platform; and plugins, if any."""
+    return {**_program(), **({"plugins": ", ".join(PLUGINS)} if PLUGINS else {})}
+
+
+@cache
+def _program() -> dict[str, Any]:
     status = _git("status", "--porcelain")
     return {
         "commit": _git("rev-parse", "HEAD"),

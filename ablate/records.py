@@ -6,6 +6,7 @@ Optuna show the same content and can be rebuilt from it.
 """
 
 import dataclasses
+import fcntl
 import io
 import json
 import os
@@ -13,6 +14,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
@@ -109,6 +111,20 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Of all that say so of ``folder``, on this machine, only one at a time is inside; the others wait. Raises OSError.
+
+    The lock is the folder's own: nothing is left behind, and it dies with its holder.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def encode(record: Record) -> tuple[bytes, bytes]:

@@ -12,6 +12,7 @@ from ablate.attempts import TRIES
 from ablate.budget import Trim
 from ablate.crew import Crew, Order, prepare
 from ablate.ledger import open_ledger
+from ablate.loading import Study
 from ablate.mirror import Mirror
 from ablate.predictions import Prediction
 from ablate.presentation import Presentation, stopped
@@ -20,7 +21,6 @@ from ablate.records import Record
 from ablate.scheduled import Launcher, Scheduled
 from ablate.standing import given_up, overview
 from ablate.store import Store
-from ablate.study import Study
 from ablate.terminal import Reporter
 from ablate.work import jobs
 from ablate.workspace import Workspace

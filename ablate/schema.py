@@ -2,28 +2,43 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, create_model
-from pydantic_core import InitErrorDetails
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, create_model
+from pydantic_core import InitErrorDetails, PydanticKnownError
 
 from ablate.data.config import DataConfig
 from ablate.sections import EvaluateConfig, MeasureConfig, PruneConfig, ReportConfig, TrainConfig
 from ablate.source import Loc
-from models.config import D3DP, SIZES, Pruning, preset
+from models import MODELS, host
+from models.config import D3DP, SIZES, Pruning
+from models.names import Names
 
 FORBID = ConfigDict(extra="forbid", frozen=True)
 
 # Ways to say the same thing: giving one in a study removes a preset's other.
 ALTERNATIVES = ({"keep_ratio", "keep_frames"}, {"keep_ratio", "clusters"})
 
-ModelName = Literal["d3dp", "htp", "htp_fast", "htp_max"]
 Design = Literal["grid", "random", "one_factor", "components"]
 Sampler = Literal["tpe", "nsga2", "nsga3", "gp", "qmc"]
 Slug = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
 Seed = Annotated[int, Field(ge=0)]
+
+
+def _expected(known: Iterable[str]) -> dict[str, Any]:
+    """As pydantic tells a wrong literal."""
+    return {"expected": ", ".join(map(repr, known))}
+
+
+def _model_name(name: str) -> str:
+    if name not in MODELS:
+        raise PydanticKnownError("literal_error", _expected(MODELS))
+    return name
+
+
+ModelName = Annotated[str, AfterValidator(_model_name), Names(MODELS)]
 
 
 class Range(BaseModel):
@@ -78,14 +93,15 @@ class Components(BaseModel):
     ]
 
 
-# Every field of a host is optional in a file: name and size give the rest.
-ModelSection = create_model(
-    "ModelSection",
-    __config__=FORBID,
-    name=(ModelName, ...),
-    size=(Literal[tuple(SIZES)], "base"),
-    **{f.name: (f.type, f.default) for f in dataclasses.fields(D3DP)},  # type: ignore[call-overload]
-)
+def _model_section(config: type[D3DP]) -> type[BaseModel]:
+    """What a file may say of a model: every field of its config is optional, name and size give the rest."""
+    fields: dict[str, Any] = {"name": (ModelName, ...), "size": (Literal[tuple(SIZES)], "base")}
+    types, defaults = get_type_hints(config, include_extras=True), dataclasses.asdict(config())
+    fields |= {name: (types[name], default) for name, default in defaults.items()}
+    return create_model("ModelSection", __config__=FORBID, **fields)
+
+
+ModelSection = _model_section(D3DP)
 
 
 class StudyFile(BaseModel):
@@ -120,6 +136,20 @@ class StudyFile(BaseModel):
     prune: PruneConfig | None = None
 
 
+@cache
+def _study_file(name: str) -> type[StudyFile]:
+    config = MODELS[name].config
+    section: Any = _model_section(config)
+    return StudyFile if config is D3DP else create_model("StudyFile", __base__=StudyFile, model=(section, ...))
+
+
+def study_file(raw: Mapping[str, Any]) -> type[StudyFile]:
+    """``StudyFile``, with the settings of the model that a file's raw values name."""
+    model = raw.get("model")
+    name = model.get("name") if isinstance(model, Mapping) else None
+    return _study_file(name) if isinstance(name, str) and name in MODELS else StudyFile
+
+
 class Configuration(BaseModel):
     """Everything that one cell of a study runs with, resolved: no preset, no default left open."""
 
@@ -131,9 +161,23 @@ class Configuration(BaseModel):
     evaluate: EvaluateConfig
     measure: MeasureConfig
 
+    @property
+    def host(self) -> str:
+        """The name of the network itself, whatever presets it has."""
+        return host(self.model)
+
     def resolved(self) -> dict[str, Any]:
         """Nested plain values, as recorded."""
         return self.model_dump(mode="json")
+
+
+@cache
+def _configuration(name: str) -> type[Configuration]:
+    """``Configuration`` with a model of the very class that ``name`` has: a derived one may have more settings."""
+    config = MODELS[name].config
+    if config is D3DP:
+        return Configuration
+    return create_model("Configuration", __base__=Configuration, model=(config, ...))
 
 
 def resolve(raw: Mapping[str, Any]) -> Configuration:
@@ -141,26 +185,25 @@ def resolve(raw: Mapping[str, Any]) -> Configuration:
     model = dict(raw["model"])
     name, size, depth = model.pop("name"), model.pop("size", "base"), model.get("depth")
     # Neither is left in the resolved model, where the types would tell a wrong one that was swept.
-    for key, value, known in (("name", name, get_args(ModelName)), ("size", size, tuple(SIZES))):
+    for key, value, known in (("name", name, tuple(MODELS)), ("size", size, tuple(SIZES))):
         if value not in known:
-            expected = {"expected": ", ".join(map(repr, known))}
-            wrong = InitErrorDetails(type="literal_error", loc=("model", key), input=value, ctx=expected)
+            wrong = InitErrorDetails(type="literal_error", loc=("model", key), input=value, ctx=_expected(known))
             raise ValidationError.from_exception_data("Configuration", [wrong])
     prunes = isinstance(model.get("pruning"), Mapping)
     defaults = _defaults(name, size, depth if isinstance(depth, int) else None, prunes)
     sections = {key: raw.get(key, {}) for key in ("data", "train", "evaluate", "measure")}
     content = {"name": name, "model": merge(defaults, model), **sections}
-    return Configuration.model_validate_json(json.dumps(content), strict=True)
+    return _configuration(name).model_validate_json(json.dumps(content), strict=True)
 
 
 @cache  # a study of thousands of cells asks for few of these
 def _defaults(name: str, size: str, depth: int | None, prunes: bool) -> Mapping[str, Any]:
     """The host that a name and a size stand for, as plain values; its preset follows ``depth`` where that is given.
     A host without a preset that ``prunes`` all the same has each stage off."""
-    sizes: dict[str, Any] = dict(SIZES[size])
-    plain = D3DP(**sizes)
+    entry, sizes = MODELS[name], dict[str, Any](SIZES[size])
+    plain = entry.config(**sizes)
     pairs = plain.depth if depth is None else depth
-    pruning = preset(name, pairs) if pairs >= 1 else None
+    pruning = plain.pruning if entry.preset is None or pairs < 1 else entry.preset(pairs)
     defaults = dataclasses.asdict(dataclasses.replace(plain, pruning=pruning))
     if pruning is None and prunes:
         defaults["pruning"] = dataclasses.asdict(Pruning())

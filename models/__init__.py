@@ -8,59 +8,72 @@ stay instant; ``build`` and ``load`` import it when called.
 """
 
 import difflib
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from models.config import D3DP, SIZES, preset
-from models.cost import Cost, cost
+from models.config import D3DP, SIZES, Elastic, Pruning, three_stages
+from models.cost import Cost
+from models.cost import cost as d3dp_cost
+from models.names import Later
 
 if TYPE_CHECKING:
     from models.contract import Lifter
 
-__all__ = ["MODELS", "SIZES", "Cost", "Entry", "build", "config", "cost", "load", "serialised"]
+__all__ = ["MODELS", "SIZES", "Cost", "Entry", "build", "config", "cost", "host", "load", "serialised"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A name in the zoo: its config, where its lifter is (``module:class``), and what a reader needs to know of it."""
+    """A name in the zoo: what it is made of, and what a reader needs to know of it.
+
+    ``config`` is D3DP or a class of plain values derived from it; ``lifter`` makes a lifter of one, ``cost`` is what
+    that costs in closed form. Both belong to the config's class: names of one class differ in ``preset`` alone, the
+    pruning part of a host of so many pairs (None: the config's own).
+    """
 
     config: type[D3DP]
-    lifter: str
+    lifter: "Callable[[Any], Lifter]"
+    cost: Callable[..., Cost] = d3dp_cost
+    preset: Callable[[int], Pruning] | None = None
     about: str
     changes: str
     paper: str
 
 
+_D3DP = Later("models.d3dp:Lifter")
 _HTP = "Hierarchical Temporal Pruning, arXiv 2508.21363, IEEE TCSVT (stages after this project's own design)"
 
 MODELS: dict[str, Entry] = {
     "d3dp": Entry(
         config=D3DP,
-        lifter="models.d3dp:Lifter",
+        lifter=_D3DP,
         about="diffusion lifter around a MixSTE denoiser, every frame in every block",
         changes="the dense host",
         paper="Shan et al., Diffusion-Based 3D Human Pose Estimation with Multi-Hypothesis Aggregation, ICCV 2023",
     ),
     "htp": Entry(
         config=D3DP,
-        lifter="models.d3dp:Lifter",
+        lifter=_D3DP,
+        preset=partial(three_stages, keep=0.5, clusters=0.25),
         about="D3DP with frames pruned in three stages, compute cut by about 60 %",
         changes="d3dp + TCEP keeps 1/2 of the frames, SFT attends to them, MGPTP keeps 1/4; recovered by interpolation",
         paper=_HTP,
     ),
     "htp_fast": Entry(
         config=D3DP,
-        lifter="models.d3dp:Lifter",
+        lifter=_D3DP,
+        preset=partial(three_stages, keep=1 / 3, clusters=1 / 7),
         about="HTP at stronger ratios, compute cut by about 70 %",
         changes="htp with TCEP at 1/3 and MGPTP at 1/7",
         paper=_HTP,
     ),
     "htp_max": Entry(
         config=D3DP,
-        lifter="models.d3dp:Lifter",
+        lifter=_D3DP,
+        preset=partial(three_stages, keep=0.125, clusters=1 / 15),
         about="HTP at the strongest ratios, compute cut by about 80 %",
         changes="htp with TCEP at 1/8 and MGPTP at 1/15",
         paper=_HTP,
@@ -88,12 +101,31 @@ def config(name: str, size: str = "base", **overrides: Any) -> D3DP:
         _known("field", field, fields)
     values: dict[str, Any] = {**SIZES[size], **overrides}
     made = MODELS[name].config(**values)
-    if "pruning" not in overrides:
-        made = replace(made, pruning=preset(name, made.depth))
+    preset = MODELS[name].preset
+    if "pruning" not in overrides and preset is not None:
+        made = replace(made, pruning=preset(made.depth))
     problems = [f"{'.'.join(path)}: {text}" for path, text in made.problems()]
     if problems:
         raise ValueError("\n".join(problems))
     return made
+
+
+def host(config: D3DP) -> str:
+    """The first name in the zoo with a config of this class. Raises ValueError where there is none."""
+    found = next((name for name, entry in MODELS.items() if entry.config is type(config)), None)
+    if found is None:
+        raise ValueError(f"{type(config).__name__} is no config of a model in the zoo")
+    return found
+
+
+def cost(
+    config: D3DP, *, hypotheses: int = 1, steps: int = 1, flip: bool = False, elastic: Elastic | None = None
+) -> Cost:
+    """What a lifter with ``config`` costs, in closed form; with ``elastic`` training is the expectation over its draws.
+
+    Raises ValueError as ``host`` does.
+    """
+    return MODELS[host(config)].cost(config, hypotheses=hypotheses, steps=steps, flip=flip, elastic=elastic)
 
 
 def build(model: str | D3DP, size: str = "base", *, seed: int | None = None, **overrides: Any) -> "Lifter":
@@ -105,8 +137,7 @@ def build(model: str | D3DP, size: str = "base", *, seed: int | None = None, **o
     import torch
 
     made = config(model, size, **overrides) if isinstance(model, str) else model
-    module, name = next(entry.lifter for entry in MODELS.values() if entry.config is type(made)).split(":")
-    make: Callable[[D3DP], Lifter] = getattr(importlib.import_module(module), name)
+    make = MODELS[host(made)].lifter
     if seed is None:
         return make(made)
     with torch.random.fork_rng(devices=[]):

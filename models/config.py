@@ -5,16 +5,40 @@ A host (``D3DP``) is a complete lifter. ``Pruning`` is the part a host is handed
 The presets ``htp``, ``htp_fast`` and ``htp_max`` are nothing but a host with such a part.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from models.names import Later, Names
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from models.pruning.tcep import Graph
 
 JOINTS = 17
 LEFT = (4, 5, 6, 11, 12, 13)
 RIGHT = (1, 2, 3, 14, 15, 16)
 
-Policy = Literal["tcep", "uniform", "random", "segment"]
 Problem = tuple[tuple[str, ...], str]
+
+
+# What may choose the kept frames: each gets a window's graph and a count, and gives the frames, (B, count).
+POLICIES: "dict[str, Callable[[Graph, int], Tensor]]" = {
+    "tcep": Later("models.pruning.tcep:tcep"),
+    "uniform": Later("models.pruning.policies:uniform"),
+    "random": Later("models.pruning.policies:random"),
+    "segment": Later("models.pruning.policies:segment"),
+}
+# Those that look at no frame; the others are counted as comparing all frames of a window with each other.
+UNSEEING = ("uniform", "random", "segment")
+
+Policy = Annotated[str, Names(POLICIES)]
+
+
+def _policy_problems(at: tuple[str, ...], policy: str) -> Iterator[Problem]:
+    if text := Names(POLICIES).problem(policy):
+        yield at, text
 
 
 def _count(keep_ratio: float | None, keep_frames: int | None, frames: int) -> int:
@@ -56,6 +80,7 @@ class TCEP:
         return _count(self.keep_ratio, self.keep_frames, frames)
 
     def problems(self, frames: int, depth: int) -> Iterator[Problem]:
+        yield from _policy_problems(("policy",), self.policy)
         yield from _amount_problems(self.keep_ratio, "keep_frames", self.keep_frames, frames)
         if not 0 <= self.before_pair < depth:
             yield (("before_pair",), f"must lie in 0..{depth - 1} (the host has {depth} pairs), got {self.before_pair}")
@@ -140,7 +165,7 @@ class Pruning:
     def compares_frames(self, frames: int) -> bool:
         """Does choosing frames need their distances, which TCEP, MGPTP's descriptors and SFT's focus share?"""
         kept = frames if self.tcep is None else self.tcep.count(frames)
-        by_tcep = self.tcep is not None and self.tcep.policy == "tcep" and kept < frames
+        by_tcep = self.tcep is not None and self.tcep.policy not in UNSEEING and kept < frames
         by_mgptp = self.mgptp is not None and self.mgptp.policy == "peaks" and self.mgptp.count(frames) < kept
         return by_tcep or by_mgptp or (self.sft is not None and self.sft.focus is not None)
 
@@ -206,22 +231,17 @@ SIZES: dict[str, dict[str, int]] = {
 }
 
 
-def _htp(depth: int, keep: float, clusters: float) -> Pruning:
-    """The three stages at the paper's places, scaled to the host: pair 0 stays dense, clustering at three eighths."""
+def three_stages(depth: int, *, keep: float, clusters: float) -> Pruning:
+    """HTP at the paper's places, scaled to a host of ``depth`` pairs: pair 0 stays dense, clustering at three eighths.
+
+    ``keep`` and ``clusters``: what TCEP and MGPTP keep of the window, in (0, 1].
+    """
     second = max(1, (3 * depth + 4) // 8) if depth > 1 else 0
     return Pruning(
         tcep=TCEP(keep_ratio=keep, before_pair=min(1, depth - 1)),
         sft=SFT(),
         mgptp=MGPTP(keep_ratio=clusters, before_pair=second),
     )
-
-
-PRESETS: dict[str, tuple[float, float]] = {"htp": (0.5, 0.25), "htp_fast": (1 / 3, 1 / 7), "htp_max": (0.125, 1 / 15)}
-
-
-def preset(name: str, depth: int) -> Pruning | None:
-    """The pruning part that a model name stands for on a host of ``depth`` pairs; ``None`` for a plain host."""
-    return _htp(depth, *PRESETS[name]) if name in PRESETS else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,6 +267,8 @@ class Elastic:
                 yield ((name,), f"must be two rising values in (0, 1], got {low:g}, {high:g}")
         if not self.policies:
             yield (("policies",), "needs at least one policy")
+        for policy in self.policies:
+            yield from _policy_problems(("policies",), policy)
 
 
 def without_counts(pruning: Pruning) -> Pruning:

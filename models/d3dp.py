@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
+import models
 from models import contract
 from models.config import D3DP, JOINTS, LEFT, RIGHT, Elastic, Pruning
-from models.cost import Cost, cost
+from models.cost import Cost
 from models.diffusion import CLAMP, ddim, q_sample
 from models.htp import Selection, select
 from models.mixste import MixSTE
@@ -139,7 +140,7 @@ class Lifter(contract.Lifter):
         return draw(self.config.pruning, elastic, self.config.frames, rng)
 
     def cost(self, *, hypotheses: int = 1, steps: int = 1, flip: bool = False, elastic: Elastic | None = None) -> Cost:
-        return cost(self.config, hypotheses=hypotheses, steps=steps, flip=flip, elastic=elastic)
+        return models.cost(self.config, hypotheses=hypotheses, steps=steps, flip=flip, elastic=elastic)
 
     def _check(self, pruning: Pruning) -> None:
         problems = [f"{'.'.join(at)}: {text}" for at, text in pruning.problems(self.config.frames, self.config.depth)]

@@ -17,9 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.config import MGPTP, TCEP, Pruning
+from models.config import MGPTP, POLICIES, TCEP, Pruning
 from models.pruning import mgptp, recover, sft
-from models.pruning.policies import POLICIES
 from models.pruning.tcep import Graph
 
 

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from models import MODELS, build
+from models import MODELS, build, host
 from models.config import D3DP, MGPTP, SFT, TCEP, Pruning, Recovery
 from models.contract import Lifter
 
@@ -19,9 +19,8 @@ PARTS = {"tcep": TCEP, "sft": SFT, "mgptp": MGPTP, "recovery": Recovery}
 
 def metadata(config: D3DP) -> dict[str, str]:
     """What a file must say beside the weights, so that ``load`` can build their lifter."""
-    host = next(name for name, entry in MODELS.items() if entry.config is type(config))
     # one entry: the library writes several in any order
-    return {"lifter": json.dumps({"host": host, "config": asdict(config)}, sort_keys=True)}
+    return {"lifter": json.dumps({"host": host(config), "config": asdict(config)}, sort_keys=True)}
 
 
 def serialised(lifter: Lifter) -> bytes:
@@ -43,8 +42,11 @@ def load(path: str | PathLike[str]) -> Lifter:
         raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
     if "lifter" not in said:
         raise ValueError(f"{path} holds weights, but not of a lifter: its metadata has no entry 'lifter'")
+    config = json.loads(said["lifter"])
+    if config["host"] not in MODELS:
+        raise ValueError(f"{path} holds weights of {config['host']!r}, no name in the zoo; load the plugin that has it")
     try:
-        lifter = build(_config(**json.loads(said["lifter"])))
+        lifter = build(_config(**config))
         lifter.load_state_dict(state)
     except (KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path}: its config and weights don't fit this program: {error}") from error

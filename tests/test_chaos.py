@@ -15,10 +15,10 @@ from mlflow.tracking import MlflowClient
 
 from ablate.archive import Archive
 from ablate.ledger import open_ledger
+from ablate.loading import load
 from ablate.search import optuna_storage, release
 from ablate.search.seen import TRIAL
 from ablate.storage import Storage
-from ablate.study import load
 from ablate.workspace import Workspace
 from tests.conftest import ROOT, TINY
 

@@ -6,9 +6,9 @@ import models
 from ablate.compute import closed_form
 from ablate.costing import known_compute
 from ablate.design import short_names
+from ablate.loading import load
 from ablate.plan import Cell, expand, planned, sampled_cell, trials
 from ablate.quantities import CLOSED
-from ablate.study import load
 from tests.conftest import TINY
 from tests.test_study import study
 
@@ -24,6 +24,18 @@ def test_a_grid_gives_every_cell_and_the_variants() -> None:
     ]
     assert len(trials(study(), cells)) == 10
     assert [c.id for c in cells] == [c.id for c in expand(study())]
+
+
+def test_ids_and_keys_are_those_that_records_hold() -> None:
+    """A change here means that everything recorded before is run again; then NUMBERS_VERSION should say why."""
+    elastic = "34b3958b215a"
+    assert {c.label: (c.id, c.training_key(0)) for c in expand(study())} == {
+        "htp keep_ratio 1, clusters 5": ("f5d0d9eed60e", elastic),
+        "htp keep_ratio 1, clusters 3": ("b973266ebae1", elastic),
+        "htp keep_ratio 0.6, clusters 5": ("c0387fb5962a", elastic),
+        "htp keep_ratio 0.6, clusters 3": ("e83c165539c1", elastic),
+        "d3dp": ("8920acccfe0f", "afb0d8106609"),
+    }
 
 
 def test_elastic_cells_share_a_training_and_others_do_not() -> None:

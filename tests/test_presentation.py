@@ -7,10 +7,10 @@ import pytest
 from ablate.archive import Archive
 from ablate.errors import InputError
 from ablate.ledger import open_ledger
+from ablate.loading import Study, check
 from ablate.presentation import Presentation
 from ablate.runner import Outcome, run, sync
 from ablate.source import parse
-from ablate.study import Study, check
 from ablate.terminal import Plain
 from ablate.workspace import Workspace
 from tests.conftest import TINY
@@ -31,7 +31,7 @@ def shown(workspace: Workspace, text: str = SHORT) -> Presentation:
 
 
 def test_nothing_is_shown_of_nothing(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="quick: nothing is recorded under .*; `ablate run` it first"):
+    with pytest.raises(InputError, match=r"quick: nothing is recorded under .*; `ablate run` it first"):
         shown(Workspace(tmp_path / "home", tmp_path / "reports")).write()
 
 

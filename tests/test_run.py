@@ -13,12 +13,12 @@ from mlflow.tracking import MlflowClient
 from ablate import evaluate, laboratory
 from ablate.errors import InputError
 from ablate.ledger import open_ledger
+from ablate.loading import check
 from ablate.records import Record, load_all
 from ablate.runner import Outcome, retry, run, status
 from ablate.sections import EvaluateConfig
 from ablate.source import parse
 from ablate.store import Store
-from ablate.study import check
 from ablate.terminal import Plain
 from ablate.trained import Weights
 from ablate.work import Job

@@ -13,11 +13,11 @@ import pytest
 
 from ablate.crew import Order, prepare
 from ablate.errors import AblateError, InputError
+from ablate.loading import Study, check
 from ablate.records import load_all
 from ablate.runner import run
 from ablate.scheduled import Launcher, Scheduled, serve
 from ablate.source import parse
-from ablate.study import Study, check
 from ablate.terminal import Plain
 from ablate.workspace import Workspace
 from tests.conftest import TINY

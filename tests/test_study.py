@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from ablate.errors import InputError, StudyError
+from ablate.loading import Study, check, load, parse_settings
 from ablate.plan import expand
 from ablate.source import parse
-from ablate.study import Study, check, load, parse_settings
 from tests.conftest import ROOT, TINY
 
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))

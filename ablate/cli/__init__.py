@@ -3,7 +3,7 @@
 import os
 
 from ablate.cli import bench, state, study, zoo
-from ablate.cli.app import app
+from ablate.cli.app import app, with_plugins
 
 # In the order of `ablate --help`.
 COMMANDS = (
@@ -24,7 +24,7 @@ COMMANDS = (
     bench.bench,
 )
 for command in COMMANDS:
-    app.command()(command)
+    app.command()(command if command in (state.ui, bench.bench) else with_plugins(command))
 
 
 def main() -> None:

@@ -1,6 +1,9 @@
 """The program itself: its options, and what its errors become. The commands are in the modules beside this one."""
 
+import functools
+import inspect
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,6 +54,31 @@ StoreAt = Annotated[
     ),
 ]
 Tries = Annotated[int, typer.Option(min=1, help="How often work is begun whose worker died or ran out of memory.")]
+
+
+Plugins = Annotated[
+    list[str],
+    typer.Option(
+        "--plugin", metavar="FILE.py", help="A Python file with models, policies or datasets of your own; it is run."
+    ),
+]
+
+
+def with_plugins(command: Callable[..., None]) -> Callable[..., None]:
+    """``command``, which may also be given plugins: they are loaded before it begins."""
+
+    @functools.wraps(command)
+    def run(*given: Any, plugins: list[str], **options: Any) -> None:
+        from ablate.plugin import load
+
+        for path in plugins:
+            load(path)
+        command(*given, **options)
+
+    own = inspect.signature(command, eval_str=True)
+    more = inspect.Parameter("plugins", inspect.Parameter.KEYWORD_ONLY, default=[], annotation=Plugins)
+    run.__signature__ = own.replace(parameters=[*own.parameters.values(), more])  # type: ignore[attr-defined]
+    return run
 
 
 def _version(value: bool) -> None:

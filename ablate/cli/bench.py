@@ -29,20 +29,9 @@ def bench(
     rows = _measure(name)
     folder = benches.write(name, rows, ctx.obj.reports)
     if as_json:
-        print_json(
-            [{"what": r.what, "value": r.value, "unit": r.unit, "promise": r.promise, "kept": r.kept} for r in rows]
-        )
+        print_json(benches.content(name, rows))
     else:
-        told = {True: "kept", False: "BROKEN", None: ""}
-        lines = [
-            (
-                r.what,
-                f"{r.value:.3g} {r.unit}",
-                "" if r.promise is None else f"at most {r.promise:g} {r.unit}",
-                told[r.kept],
-            )
-            for r in rows
-        ]
+        lines = [row.texts for row in rows]
         print_table(f"bench {name}", ("what", "measured", "promise", ""), lines, f"kept in {folder}")
     if any(row.kept is False for row in rows):
         raise typer.Exit(1)

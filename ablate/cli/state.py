@@ -22,8 +22,8 @@ def status(
 
     Example: ablate status pruning_ratio
     """
+    from ablate.loading import load
     from ablate.runner import status as look
-    from ablate.study import load
     from ablate.terminal import print_overview
 
     loaded = load(study, set_)
@@ -46,8 +46,8 @@ def retry(
 
     Example: ablate retry pruning_ratio
     """
+    from ablate.loading import load
     from ablate.runner import retry as forgive
-    from ablate.study import load
 
     loaded = load(study, set_)
     count = forgive(loaded, within(ctx, storage), tries)
@@ -65,8 +65,8 @@ def sync(
 
     Example: ablate --home copied/.ablate sync pruning_ratio
     """
+    from ablate.loading import load
     from ablate.runner import sync as sync_study
-    from ablate.study import load
     from ablate.terminal import reporter
 
     loaded = load(study, set_)
@@ -80,25 +80,27 @@ def clean(
     store: StoreAt = None,
     delete: Annotated[bool, typer.Option("--delete", help="Delete it; without this it is only listed.")] = False,
 ) -> None:
-    """List, or with --delete drop, what the store no longer needs.
+    """List, or with --delete drop, what is no longer needed.
 
-    Without a study: what killed processes left, and checkpoints of finished trainings. With studies: also the weights
-    that none of these studies uses. Records are never touched.
+    Without a study: what killed processes left, checkpoints of finished trainings, and what the scheduler's jobs
+    (--launcher) that have ended left. With studies: also the weights that none of these studies uses. Records are never
+    touched.
 
     Example: ablate clean pruning_ratio pruning_ratio_cmu
     """
+    from ablate.loading import load
     from ablate.store import Store
-    from ablate.study import load
-    from ablate.upkeep import droppable
+    from ablate.upkeep import leftovers
 
-    shelf = Store(within(ctx, store=store).weights)
-    found = droppable(shelf, [load(name) for name in studies] if studies else None)
-    for item, why in found:
-        typer.echo(f"{'deleted' if delete else 'may go'}: {item.kind}/{item.name}, {item.bytes / 1e6:.1f} MB: {why}")
+    workspace = within(ctx, store=store)
+    keep = [load(name) for name in studies] if studies else None
+    found = leftovers(Store(workspace.weights), workspace.home, keep)
+    for item in found:
         if delete:
-            shelf.remove(item)
-    total = sum(item.bytes for item, _ in found) / 1e6
-    typer.echo(f"{len(found)} files, {total:.1f} MB" + ("" if delete or not found else "; --delete drops them"))
+            item.remove()
+        typer.echo(f"{'deleted' if delete else 'may go'}: {item.name}, {item.bytes / 1e6:.1f} MB: {item.why}")
+    total = sum(item.bytes for item in found) / 1e6
+    typer.echo(f"{len(found)} in all, {total:.1f} MB" + ("" if delete or not found else "; --delete drops them"))
 
 
 def reproduce(
@@ -117,8 +119,8 @@ def reproduce(
     """
     from ablate.archive import Archive
     from ablate.ledger import open_ledger
+    from ablate.loading import load
     from ablate.reproduce import reproduce as again
-    from ablate.study import load
     from ablate.terminal import print_reproduction, reporter
 
     loaded = load(study, set_)
@@ -138,9 +140,10 @@ def ui(
 
     Example: ablate ui --port 5001
     """
-    from ablate.tracking import tracking_uri
+    from ablate.tracking import make_store, tracking_uri
 
     ctx.obj.prepare()
+    make_store(tracking_uri(ctx.obj))
     typer.echo(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
     sys.stdout.flush()
     arguments = ["--backend-store-uri", tracking_uri(ctx.obj), "--host", "127.0.0.1", "--port", str(port)]

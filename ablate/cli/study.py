@@ -11,8 +11,8 @@ from ablate.workspace import Workspace
 
 if TYPE_CHECKING:
     from ablate.budget import Trim
+    from ablate.loading import Study
     from ablate.outlook import Outlook
-    from ablate.study import Study
 
 Budget = Annotated[
     str | None,
@@ -44,9 +44,9 @@ def run(
 
     Example: ablate run studies/pruning_ratio.yaml --workers 2
     """
+    from ablate.loading import load
     from ablate.runner import run as run_study
     from ablate.scheduled import Launcher
-    from ablate.study import load
     from ablate.terminal import reporter
 
     loaded = load(study, set_)
@@ -75,7 +75,7 @@ def plan(
     """
     from dataclasses import asdict
 
-    from ablate.study import load
+    from ablate.loading import load
     from ablate.terminal import print_outlook
 
     found, cut = _foreseen(load(study, set_), within(ctx, storage, store), workers, budget)
@@ -120,7 +120,7 @@ def worker(
     Example: ablate worker studies/pruning_ratio.yaml --storage postgresql+psycopg://host/ablate --store s3://lab/ablate
     """
     from ablate.crew import Order, prepare, work
-    from ablate.study import load
+    from ablate.loading import load
 
     workspace = within(ctx, storage, store)
     prepare(workspace)
@@ -151,8 +151,8 @@ def validate(studies: Annotated[list[str], typer.Argument(metavar="STUDY...", he
     Example: ablate validate studies/*.yaml
     """
     from ablate.errors import InputError, StudyError
+    from ablate.loading import load
     from ablate.plan import expand, trials
-    from ablate.study import load
 
     problems: list[str] = []
     for name in studies:
@@ -193,8 +193,8 @@ def report(
     from ablate import report as reports
     from ablate.archive import Archive
     from ablate.ledger import open_ledger
+    from ablate.loading import load
     from ablate.presentation import Presentation
-    from ablate.study import load
 
     workspace = within(ctx, storage)
     workspace.prepare()

@@ -1,24 +1,17 @@
 """Datasets by name, and the one way in: ``load``.
 
-A dataset is one module (or package) with ``read(config) -> Source``: recordings in world metres, split by subject, with
-cameras where it has its own. Everything after that (virtual cameras, noise, windows) is the same for all of them.
-Nothing is imported before it is needed, because the configuration alone must come without numpy.
+A dataset is one function, ``read(config) -> Source``, and a line in ``DATASETS``. Everything after that (virtual
+cameras, noise, windows) is the same for all of them. Nothing is imported before it is needed, because the configuration
+alone must come without numpy.
 """
 
-import importlib
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ablate.data.config import DataConfig
+from ablate.data.config import DATASETS, DataConfig
 
 if TYPE_CHECKING:
     from ablate.data.recording import Source
     from ablate.data.windows import Splits
-
-DATASETS: Mapping[str, str] = {
-    "synthetic": "ablate.data.synthetic",
-    "cmu": "ablate.data.cmu",
-}
 
 
 def load(config: DataConfig, frames: int) -> "Splits":
@@ -26,7 +19,7 @@ def load(config: DataConfig, frames: int) -> "Splits":
     from ablate.data.film import digest, film
     from ablate.data.windows import Splits, evaluation
 
-    source: Source = importlib.import_module(DATASETS[config.name]).read(config)
+    source = DATASETS[config.name](config)
     splits = {
         name: evaluation([view for recording in recordings for view in film(recording, config)], frames)
         for name, recordings in source.splits.items()

@@ -1,10 +1,21 @@
 """Which data a study uses, as a frozen value; reading them is the datasets' own business."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from models.names import Later, Names
+
+if TYPE_CHECKING:
+    from ablate.data.recording import Source
 
 Problem = tuple[tuple[str, ...], str]
+
+# What reads each dataset: recordings in world metres, split by subject, with cameras where it has its own.
+DATASETS: "dict[str, Callable[[DataConfig], Source]]" = {
+    "synthetic": Later("ablate.data.synthetic:read"),
+    "cmu": Later("ablate.data.cmu:read"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +29,7 @@ class DataConfig:
     length of each synthetic recording.
     """
 
-    name: Literal["synthetic", "cmu"] = "synthetic"
+    name: Annotated[str, Names(DATASETS)] = "synthetic"
     path: str | None = None
     input: Literal["gt", "detector"] = "detector"
     cameras: int = 4
@@ -26,6 +37,8 @@ class DataConfig:
     clip_seconds: float = 5.0
 
     def problems(self) -> Iterator[Problem]:
+        if text := Names(DATASETS).problem(self.name):
+            yield ("name",), text
         if self.cameras < 1:
             yield (("cameras",), f"must be at least 1, got {self.cameras}")
         if not 1 <= self.clip_seconds <= 600:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ablate.errors import StorageError
-from ablate.records import Record
+from ablate.records import Record, alone
 from ablate.report.about import About
 
 __all__ = ["About", "publish", "write"]
@@ -46,10 +46,11 @@ def _replacing(folder: Path) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as made:
             yield Path(made)
-            for name in CONTENT:
-                if (folder / name).is_dir():
-                    shutil.rmtree(folder / name)
-                (Path(made) / name).replace(folder / name)
+            with alone(folder):  # two runs may end at the same moment
+                for name in CONTENT:
+                    if (folder / name).is_dir():
+                        shutil.rmtree(folder / name)
+                    (Path(made) / name).replace(folder / name)
     except OSError as error:
         raise StorageError(f"{folder}: the report can't be written ({error}); free it, or name another") from error
 

@@ -55,7 +55,7 @@ def beside(records: Sequence[Record]) -> str:
     workers = max((int(record.provenance.get("workers", 1)) for record in records), default=1)
     if workers == 1:
         return ""
-    return f"Latencies were measured beside up to {workers - 1} other workers of this machine: compare ratios, not times."
+    return f"Latencies were measured beside up to {workers - 1} other workers of a machine: compare ratios, not times."
 
 
 def summary(records: Sequence[Record], split: str = "test") -> str:

@@ -3,17 +3,16 @@
 Legend: B windows, F frames, E coordinates of a pose, N kept frames.
 
 A policy is a function of a window's graph and a count; it returns (B, count) rising int64 frames with both endpoints,
-the same for a mirrored window. Adding one is a function here and a line in ``POLICIES``.
+the same for a mirrored window. Adding one is a function here and a line in ``models.config.POLICIES``.
 """
 
 import hashlib
-from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from models.pruning.tcep import Graph, frames_by_density, tcep
+from models.pruning.tcep import Graph, frames_by_density
 
 
 def uniform(graph: Graph, count: int) -> Tensor:
@@ -45,11 +44,3 @@ def segment(graph: Graph, count: int) -> Tensor:
     kept[:, -1] = graph.frames - 1
     kept[:, 0] = 0
     return kept
-
-
-POLICIES: dict[str, Callable[[Graph, int], Tensor]] = {
-    "tcep": tcep,
-    "uniform": uniform,
-    "random": random,
-    "segment": segment,
-}

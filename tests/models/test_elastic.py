@@ -2,13 +2,12 @@
 
 from collections import Counter, defaultdict
 from dataclasses import replace
-from typing import get_args
 
 import numpy as np
 import pytest
 
 import models
-from models.config import MGPTP, SFT, TCEP, Elastic, Policy, Pruning
+from models.config import MGPTP, POLICIES, SFT, TCEP, Elastic, Pruning
 from models.pruning.elastic import counts, draw
 
 FRAMES = 81
@@ -30,7 +29,7 @@ def test_draws_stay_in_their_ranges_and_fit_the_host() -> None:
     steps = drawn(elastic)
     dense = [step for step in steps if step == Pruning()]
     assert 0.15 < len(dense) / len(steps) < 0.25
-    assert {step.tcep.policy for step in steps if step.tcep} == set(get_args(Policy))
+    assert {step.tcep.policy for step in steps if step.tcep} == set(POLICIES)
     assert {step.mgptp.policy for step in steps if step.tcep and step.mgptp and step.tcep.policy == "uniform"} == {
         "uniform"
     }

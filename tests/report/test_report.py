@@ -5,6 +5,7 @@ import itertools
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +187,12 @@ def test_records_that_contradict_each_other_are_refused() -> None:
 def test_publishing_copies_the_report(made: Path, tmp_path: Path) -> None:
     report.publish(made, tmp_path / "published/made_up")
     assert files(tmp_path / "published/made_up") == files(made)
+
+
+def test_runs_that_end_at_the_same_moment_leave_one_whole_report(made: Path, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(report.publish, [made] * 40, [tmp_path / "published"] * 40))
+    assert files(tmp_path / "published") == files(made)
 
 
 def test_folders_that_cannot_be_used_are_named(made: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ablate.errors import StudyError
 from ablate.problems import describe
 from ablate.quantities import Constraint, parse_constraint
 from ablate.rules import Place, rules
-from ablate.schema import Configuration, StudyFile, put, semantic_problems
+from ablate.schema import Configuration, StudyFile, put, semantic_problems, study_file
 from ablate.source import Loc, Source, find_study, parse_value, read
 
 
@@ -71,10 +71,11 @@ def check(source: Source, settings: Mapping[str, Any] | None = None) -> Study:
         given = next((p for p in settings or {} if dotted == p or dotted.startswith(f"{p}.")), None)
         return f"--set {given}" if given else source.place(loc, key=key)
 
+    schema = study_file(raw)
     try:
-        file = StudyFile.model_validate_json(json.dumps(raw), strict=True)
+        file = schema.model_validate_json(json.dumps(raw), strict=True)
     except ValidationError as error:
-        raise StudyError(describe(error, StudyFile, place)) from error
+        raise StudyError(describe(error, schema, place)) from error
     problems = dict.fromkeys([*rules(file, place), *_cell_problems(file, raw, place)])
     if problems:
         raise StudyError(list(problems))

@@ -1,0 +1,41 @@
+"""Names, and what they stand for: plain dicts, whose things are imported when they are used. No torch here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Later:
+    """What stands at ``module:name``, imported when it is first called: so listing names stays instant."""
+
+    place: str
+
+    @property
+    def itself(self) -> Any:
+        module, name = self.place.split(":")
+        return getattr(import_module(module), name)
+
+    def __call__(self, *given: Any) -> Any:
+        return self.itself(*given)
+
+
+class Names:
+    """Marks a text as one of the names in ``known``, to which plugins may add."""
+
+    def __init__(self, known: Mapping[str, Any]) -> None:
+        self.known = known
+
+    def problem(self, name: str) -> str | None:
+        """What is wrong with ``name``; None where it is known."""
+        if name in self.known:
+            return None
+        near = get_close_matches(name, self.known, n=1, cutoff=0.5)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        return f"must be one of {', '.join(self.known)}, got {name!r}{hint}"
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """For editors: the schema of study files lists what is known when it is asked for."""
+        return {**handler(schema), "enum": list(self.known)}
