@@ -103,16 +103,18 @@ class MeasureConfig:
 @dataclass(frozen=True, kw_only=True)
 class PruneConfig:
     """When a training is stopped early: once every trial that it serves is, with the stated ``confidence``, dominated
-    by a finished configuration, in validation error at no more inference compute.
+    by a finished configuration of the same seed, in validation error at no more inference compute.
 
-    How much an error still falls is learnt from finished trainings of the same course, of ``curves`` configurations at
-    least; nothing is stopped before ``after`` epochs, and never the baseline. The confidence is that of one look, and
-    there is one at each validated epoch. With several workers it depends on who is done first what is stopped.
+    The confidence is that of one training over all the epochs at which it is looked at: of the trainings that are
+    judged, no more than the rest are to be stopped at a bound above the error that they would have come to (see
+    stopping.py for what that assumes). How much an error still falls is learnt from ``curves`` finished trainings at
+    least, of the same seed and course: of the very settings in ``train``, or each of others. Nothing is stopped before
+    ``after`` epochs, and never the baseline. With several workers it depends on who is done first what is stopped.
     """
 
     confidence: float = 0.95
     after: int = 1
-    curves: int = 5
+    curves: int = 4
 
     def problems(self) -> Iterator[Problem]:
         if not 0.5 <= self.confidence < 1:

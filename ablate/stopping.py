@@ -3,19 +3,26 @@
 Finished trainings say what an error after an epoch means for the end: over their configurations, the logarithm of the
 recorded error is set against that of the lowest validation error up to this epoch, as one proportion for all and as a
 straight line. Each gives a one-sided prediction bound for one further observation (least squares and Student's t; Hahn
-and Meeker, Statistical Intervals, 1991); the lower of the two is the lowest error that an unfinished training may, at a
-stated confidence, still come to. A proportion alone knows no slow starters that catch up, a line alone trusts the few
-points that it has. Both lead from the validation during training (one hypothesis, one step) to the trial's own
-protocol, so that what is compared with the front is what the front is made of.
+and Meeker, Statistical Intervals, 1991); the lower of the two is the lowest error that an unfinished training may still
+come to. A proportion alone knows no slow starters that catch up, a line alone trusts the few points that it has. Both
+lead from the validation during training (one hypothesis, one step) to the trial's own protocol, so that what is
+compared with the front is what the front is made of.
 
-The bound holds for one look at one training, as far as these models do. Trainings that were stopped never tell how they
-would have ended.
+What the confidence is of: one training, over all its looks together. Each look has an equal share of the allowed error
+(Bonferroni), so that of the trainings that are judged no more than 1 - confidence are to be stopped at a bound above
+what they would have come to. It is no share of the stopped ones: where few are stopped, because all are about equal,
+many of these few can have had a bound that was too high.
+
+What it assumes: about these models the training is one more independent draw like the finished ones of its seed.
+Trainings of equal settings resemble each other, so where too few have the very settings of the one that is judged, each
+settings count once, and the bound is as wide as they differ. Not accounted for: an order in which what is finished
+first says little of what comes later; that stopped trainings never tell how they would have ended; and that one seed
+decides for all seeds of a configuration.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -33,13 +40,16 @@ COURSE = ("mode", "epochs", "batch", "windows", "schedule", "warmup", "decay", "
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What one record says here. ``kind`` is equal for trials that are a measure for each other, ``lowest_mm`` the
-    lowest validation error by epoch during training, ``error_mm`` the recorded one under the trial's own protocol,
-    ``compute`` in GMACs a window; ``allowed`` says whether it keeps the study's bounds."""
+    """What one record says here. ``kind`` is equal for trials that are a measure for each other, ``settings`` for those
+    that were trained alike, ``lowest_mm`` the lowest validation error by epoch during training, ``error_mm`` the
+    recorded one under the trial's own protocol, ``compute`` in GMACs a window; ``allowed`` says whether it keeps the
+    study's bounds."""
 
     cell: str
     label: str
+    seed: int
     kind: str
+    settings: str
     error_mm: float
     compute: float
     lowest_mm: Mapping[int, float]
@@ -54,7 +64,9 @@ class Result:
         return cls(
             cell=record.trial,
             label=record.label,
+            seed=record.seed,
             kind=_kind(record.config),
+            settings=canonical_json(record.config["train"]),
             error_mm=numbers["validation_mpjpe_mm"],
             compute=numbers["inference_gmacs"],
             lowest_mm=so_far,
@@ -65,15 +77,6 @@ class Result:
 def _kind(identity: Mapping[str, Any]) -> str:
     course = {name: identity["train"][name] for name in COURSE}
     return canonical_json([identity["data"], identity["evaluate"], course])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """A finished configuration: means over its seeds."""
-
-    label: str
-    error_mm: float
-    compute: float
 
 
 def lower_bound(points: Sequence[tuple[float, float]], at: float, confidence: float) -> float:
@@ -118,60 +121,66 @@ class Judge:
     def learn(self, records: Iterable[Record]) -> None:
         self._results.update({record.name: Result.of(record, self._constraints) for record in records})
 
-    def reason(self, trials: Sequence[Trial], epoch: int, lowest_mm: float) -> str | None:
-        """Why the training that serves all these trials is stopped after ``epoch`` (from 1); None when it goes on.
+    def reason(self, trials: Sequence[Trial], epoch: int, lowest_mm: float, elsewhere: str = "") -> str | None:
+        """Why the training that serves all these trials is stopped after ``epoch`` (from 1, a validated one); None when
+        it goes on.
 
         ``lowest_mm`` is its lowest validation error so far. It goes on while one trial could still reach the front.
-        Elastic weights do in any case: what they are validated at is none of their trials.
+        Elastic weights do in any case: what they are validated at is none of their trials. One seed decides for all,
+        since a mean over some of the seeds is no row of the front: with a finished seed nothing is stopped, and with
+        one that was stopped, for the reason ``elsewhere``, everything.
         """
         train = trials[0].cell.configuration.train
         if not self._rule.after <= epoch < train.epochs or train.mode == "elastic":
             return None
         if any(trial.cell.label == self._baseline for trial in trials):
             return None
-        reasons = [self._dominated(trial, epoch, lowest_mm) for trial in trials]
+        if {trial.cell.id for trial in trials} & {result.cell for result in self._results.values()}:
+            return None
+        if elsewhere:
+            return f"epoch {epoch} of {train.epochs}: as was another seed ({elsewhere})"
+        every = train.validate_every
+        looks = (train.epochs - 1) // every - (self._rule.after - 1) // every
+        confidence = 1 - (1 - self._rule.confidence) / looks
+        reasons = [self._dominated(trial, epoch, lowest_mm, confidence) for trial in trials]
         if None in reasons:
             return None
         more = f"; the same for {len(trials) - 1} more" if len(trials) > 1 else ""
         return f"epoch {epoch} of {train.epochs}: {reasons[0]}{more}"
 
-    def _dominated(self, trial: Trial, epoch: int, lowest_mm: float) -> str | None:
-        """Why one trial can't reach the front; None while it may, or while too little is known."""
-        points = self._points(_kind(trial.cell.identity), epoch)
+    def _dominated(self, trial: Trial, epoch: int, lowest_mm: float, confidence: float) -> str | None:
+        """Why one trial can't reach the front, with this confidence at one look; None while it may, or while too little
+        is known. Everything is compared at its own seed: seeds may differ by more than configurations do."""
+        points = self._points(trial, epoch)
         if len(points) < self._rule.curves:
             return None
-        bound = math.exp(lower_bound(points, math.log(lowest_mm), self._rule.confidence))
-        # Where other seeds of the configuration hold a place on the front, it is not to keep it for want of this one.
-        own = [result.error_mm for result in self._results.values() if result.cell == trial.cell.id]
-        hope = min([bound, fmean(own)] if own else [bound])
+        bound = math.exp(lower_bound(points, math.log(lowest_mm), confidence))
         compute = known_compute(trial.cell.configuration)["inference_gmacs"]
-        better = [row for row in self._rows(trial.cell.id) if row.compute <= compute and row.error_mm < hope]
+        better = [
+            rival
+            for rival in self._results.values()
+            if rival.seed == trial.seed and rival.allowed and rival.compute <= compute and rival.error_mm < bound
+        ]
         if not better:
             return None
-        best = min(better, key=lambda row: row.error_mm)
+        best = min(better, key=lambda rival: rival.error_mm)
         return (
             f"{lowest_mm:.1f} mm so far, {bound:.1f} mm at best in the end ({100 * self._rule.confidence:g} % "
             f"confidence, from {len(points)} configurations), and {best.label} has {best.error_mm:.1f} mm at no "
             "more compute"
         )
 
-    def _points(self, kind: str, epoch: int) -> list[tuple[float, float]]:
-        """Logarithms of the lowest error by ``epoch`` and of the final one. The seeds of a configuration resemble each
-        other, so that only the first to finish counts."""
-        found: dict[str, tuple[float, float]] = {}
+    def _points(self, trial: Trial, epoch: int) -> list[tuple[float, float]]:
+        """Logarithms of the lowest error by ``epoch`` and of the final one: one point for each configuration that was
+        trained alike where these are enough, otherwise one for each way to train. What resembles each other would count
+        as more than it tells, so the first to be known stands for all that were trained alike."""
+        kind, settings = _kind(trial.cell.identity), canonical_json(trial.cell.identity["train"])
+        own: list[tuple[float, float]] = []
+        every: dict[str, tuple[float, float]] = {}
         for result in self._results.values():
-            if result.kind == kind and epoch in result.lowest_mm:
-                found.setdefault(result.cell, (math.log(result.lowest_mm[epoch]), math.log(result.error_mm)))
-        return list(found.values())
-
-    def _rows(self, besides: str) -> list[Row]:
-        """The finished configurations but one, as far as they keep the study's bounds."""
-        cells: dict[str, list[Result]] = {}
-        for result in self._results.values():
-            if result.cell != besides:
-                cells.setdefault(result.cell, []).append(result)
-        return [
-            Row(label=own[0].label, error_mm=fmean(result.error_mm for result in own), compute=own[0].compute)
-            for own in cells.values()
-            if all(result.allowed for result in own)
-        ]
+            if (result.seed, result.kind) == (trial.seed, kind) and epoch in result.lowest_mm:
+                point = (math.log(result.lowest_mm[epoch]), math.log(result.error_mm))
+                every.setdefault(result.settings, point)
+                if result.settings == settings:
+                    own.append(point)
+        return own if len(own) >= self._rule.curves else list(every.values())

@@ -144,10 +144,14 @@ class Worker:
         if judge is None or any(attempt.outcome == "pruned" for attempt in history):
             return None
         trials = [trial for job in self._jobs.values() if job.training.key == training.key for trial in job.trials]
+        seeds = self._archive.study.file.seeds
+        siblings = [Training(training.cell, seed).unit for seed in seeds if seed != training.seed]
 
         def watch(epoch: int, lowest_mm: float) -> None:
             judge.learn(self._ledger.load(judge.unknown(self._archive.names())))
-            reason = judge.reason(trials, epoch, lowest_mm)
+            attempts = [attempt for own in self._ledger.histories(siblings).values() for attempt in own]
+            stopped = [a.reason for a in attempts if a.outcome == "pruned" and not a.forgiven]
+            reason = judge.reason(trials, epoch, lowest_mm, "".join(stopped[:1]))
             if reason is not None:
                 raise Pruned(reason)
 
