@@ -1,26 +1,45 @@
-"""What a store may drop: nothing that a later run could still use."""
+"""What may go of a store and of the scheduler's jobs in a home folder: nothing that a later run could still use."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 
+from ablate.errors import StorageError
+from ablate.loading import Study
 from ablate.plan import expand, trials
 from ablate.store import Item, Store
-from ablate.study import Study
 
 ABANDONED = timedelta(days=1)  # a temporary file older than this belongs to no living writer
+SILENT = timedelta(days=7)  # a job without a result may still run, or wait for its turn; after this long it was killed
 
 
-def droppable(store: Store, keep: Sequence[Study] | None) -> list[tuple[Item, str]]:
-    """Files and why each may go. With ``keep``, also weights and checkpoints that no trial of these studies uses."""
+@dataclass(frozen=True, kw_only=True)
+class Leftover:
+    """What may go, and why; a job's files are one. ``bytes`` of all of it."""
+
+    name: str
+    bytes: int
+    why: str
+    remove: Callable[[], None]
+
+
+def leftovers(store: Store, home: Path, keep: Sequence[Study] | None) -> list[Leftover]:
+    """With ``keep``, also weights and checkpoints that no trial of these studies uses. Raises StorageError, here and
+    where one is removed; one that is gone already is no error."""
+    return [*_of_store(store, keep), *_of_jobs(home / "submitit")]
+
+
+def _of_store(store: Store, keep: Sequence[Study] | None) -> Iterator[Leftover]:
     items = store.items()
     stored = {item.key for item in items if item.kind == "weights"}
     used = None if keep is None else {key for study in keep for key in _keys(study)}
-    found = []
     for item in items:
-        reason = _reason(item, stored, used)
-        if reason:
-            found.append((item, reason))
-    return found
+        if why := _reason(item, stored, used):
+            name = f"{item.kind}/{item.name}"
+            yield Leftover(name=name, bytes=item.bytes, why=why, remove=partial(store.remove, item))
 
 
 def _keys(study: Study) -> Iterable[str]:
@@ -36,3 +55,36 @@ def _reason(item: Item, stored: set[str | None], used: set[str] | None) -> str:
     if used is not None and item.key not in used:
         return "no trial of the studies to keep uses it"
     return ""
+
+
+def _of_jobs(folder: Path) -> list[Leftover]:
+    """Scripts, logs and pickles that submitit keeps of each job, under names that begin with the job's number."""
+    jobs: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("*")):
+        jobs.setdefault(path.name.split("_")[0], []).append(path)
+    found = []
+    for number, paths in jobs.items():
+        with _failing(folder):
+            stats = [path.stat() for path in paths]
+        silent_s = datetime.now(UTC).timestamp() - max(stat.st_mtime for stat in stats)
+        ended = any(path.name.endswith("_result.pkl") for path in paths)
+        if ended or silent_s > SILENT.total_seconds():
+            why = "its job has ended" if ended else f"its job left no result, and no word for {SILENT.days} days"
+            size = sum(stat.st_size for stat in stats)
+            name = f"submitit/{number}"
+            found.append(Leftover(name=name, bytes=size, why=why, remove=partial(_remove, paths)))
+    return found
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with _failing(path):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _failing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{path}: can't be cleaned ({error.strerror}); mend its permissions") from error
