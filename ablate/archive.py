@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from ablate.ledger import Ledger
+from ablate.loading import Study
 from ablate.plan import LeftOut, Trial, planned, sampled_cell, trials
 from ablate.records import Record
-from ablate.study import Study
 
 
 class Archive:

@@ -47,11 +47,16 @@ class Mirror:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.settle()
-        self._release()
-        # What another process finished while this one held the claim, and then left to it, is not to be lost.
-        while self.trouble is None and self._archive.names() != self._shown and self._open():
-            self._show(running=False)
+        try:
+            self.settle()
+            self._release()
+            # What another process finished while this one held the claim, and then left to it, is not to be lost.
+            while self.trouble is None and self._archive.names() != self._shown and self._open():
+                self._show(running=False)
+                self._release()
+        except StorageError as failure:
+            self._tell(failure)
+        finally:
             self._release()
 
     def wake(self) -> None:
@@ -74,7 +79,11 @@ class Mirror:
             return False  # another process shows this study, or it was said that MLflow can't be reached
         try:
             self._tracker.attach(study_yaml, report)
-            for key in set(keys) - self._tracker.attached_weights():
+            there = self._tracker.attached_weights()
+            sizes = {item.key: item.bytes for item in store.items() if item.kind == "weights"}
+            for key in sorted(set(keys)):
+                if key in there and there[key] in (None, sizes.get(key, there[key])):
+                    continue  # of another size it was cut off, when a process was killed
                 with store.file(key) as path:
                     self._tracker.attach_weights(path)
         except StorageError as error:
@@ -106,8 +115,11 @@ class Mirror:
             self._shown, self.trouble = names, None
         except StorageError as error:
             if self.trouble is None or not running:
-                self._note(f"{error}; nothing is lost: what is finished waits in the records, `ablate sync` sends it")
+                self._tell(error)
             self._tracker, self.trouble = None, error
+
+    def _tell(self, error: StorageError) -> None:
+        self._note(f"{error}; nothing is lost: what is finished waits in the records, `ablate sync` sends it")
 
     def _open(self) -> bool:
         """Become the one that shows this study; False while another process is."""

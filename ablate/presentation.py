@@ -59,10 +59,9 @@ class Presentation:
         write_atomically(self._fingerprint, self._now().encode())
 
     def _now(self) -> str:
-        records, study = self._archive.records(), self._archive.study
-        finished = [(record.name, record.provenance.get("finished")) for record in records]
-        program = __version__, environment()["commit"]
-        said = (program, tracking_uri(self._workspace), study.source.text, study.base, self._about(records), finished)
+        names, study = self._archive.names(), self._archive.study
+        about = self._about(list(self._archive.ledger.load(names[:1])))  # no record changes once it has its name
+        said = (__version__, environment(), tracking_uri(self._workspace), study.source.text, study.base, about, names)
         return hashlib.sha256(repr(said).encode()).hexdigest()
 
     @staticmethod

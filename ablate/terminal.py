@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ablate.reproduce import Reproduction
 
 
-class Reporter(Protocol):
-    """What is told while a study runs."""
+class Reporter:
+    """What is told while a study runs. What a reporter doesn't care about, it leaves as it is here: untold."""
 
     def begin(self, study: str, planned: int, finished: int) -> None: ...
     def training(self, label: str, done: int, total: int, note: str) -> None: ...
@@ -28,19 +28,11 @@ class Reporter(Protocol):
     def end(self) -> None: ...
 
 
-class Silent:
+class Silent(Reporter):
     """Says nothing: a worker whose parent, or nobody, looks on. What matters is in the ledger."""
 
-    def begin(self, study: str, planned: int, finished: int) -> None: ...
-    def training(self, label: str, done: int, total: int, note: str) -> None: ...
-    def trained(self, label: str) -> None: ...
-    def finished(self, record: Record) -> None: ...
-    def failed(self, name: str, reason: str) -> None: ...
-    def note(self, text: str) -> None: ...
-    def end(self) -> None: ...
 
-
-class Plain(Silent):
+class Plain(Reporter):
     """One line an event on stderr; ``quiet`` keeps only failures and notes."""
 
     def __init__(self, quiet: bool = False) -> None:
@@ -77,7 +69,7 @@ class Plain(Silent):
         self._say(text)
 
 
-class Bars:
+class Bars(Reporter):
     """A bar over the trials and one over the epochs of each training, with the time left."""
 
     def __init__(self) -> None:

@@ -2,11 +2,9 @@
 who use the same names and the same database."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,13 +16,13 @@ from mlflow.tracking import MlflowClient
 from ablate import attempts
 from ablate.errors import StorageError
 from ablate.ledger import open_ledger
+from ablate.loading import Study, check
 from ablate.runner import run, sync
 from ablate.source import parse
-from ablate.study import Study, check
 from ablate.terminal import Plain
 from ablate.workspace import Workspace
 from tests.conftest import ROOT, TINY
-from tests.test_ui import free_port
+from tests.serving import free_port, serving
 
 SHORT = TINY.replace("seeds: [0, 1]", "seeds: [0]").replace("[1.0, 0.6]", "[1.0]")
 RECORDS = 3
@@ -102,40 +100,20 @@ def test_two_studies_of_one_name_keep_apart(tmp_path: Path) -> None:
     assert len(open_ledger(workspace, "quick").names()) == 4
 
 
-@contextmanager
-def serving(folder: Path, port: int) -> Iterator[None]:
-    """An MLflow server, until the block ends."""
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/server.db"]
-    command += ["--artifacts-destination", str(folder / "artifacts"), "--host", "127.0.0.1", "--port", str(port)]
-    with (folder / "server.log").open("a") as log:
-        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
-        try:
-            deadline = time.monotonic() + 120
-            while True:
-                try:
-                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-                        break
-                except OSError:
-                    assert time.monotonic() < deadline, (folder / "server.log").read_text()
-                    time.sleep(0.5)
-            yield
-        finally:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait(timeout=30)
-
-
 @pytest.mark.slow
 def test_a_tracking_server_that_is_away_gets_what_waits_when_it_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     port = free_port()
+    server = ["mlflow", "server", "--backend-store-uri", f"sqlite:///{tmp_path}/server.db"]
+    server += ["--artifacts-destination", str(tmp_path / "artifacts"), "--host", "127.0.0.1"]
     uri = f"http://127.0.0.1:{port}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     (tmp_path / "quick.yaml").write_text(SHORT.replace("epochs: 1", "epochs: 60"))
     workspace = Workspace(tmp_path / "home", tmp_path / "reports")
     with pytest.raises(StorageError, match="MLFLOW_TRACKING_URI"):
         run(study(), workspace, Plain(quiet=True))  # before anything is trained
-    with serving(tmp_path, port):
+    with serving(server, port, tmp_path):
         going = subprocess.Popen(
             [sys.executable, "-m", "ablate", "--home", str(workspace.home), "run", "quick.yaml", "--quiet"],
             cwd=tmp_path,
@@ -150,7 +128,7 @@ def test_a_tracking_server_that_is_away_gets_what_waits_when_it_is_back(
     _, said = going.communicate(timeout=300)
     assert going.returncode == 0, said
     assert "nothing is lost" in said
-    with serving(tmp_path, port):
+    with serving(server, port, tmp_path):
         assert sync(check(parse((tmp_path / "quick.yaml").read_text(), "quick.yaml")), workspace, Plain()) == RECORDS
         client = MlflowClient(tracking_uri=uri)
         experiment = client.get_experiment_by_name("quick")

@@ -2,11 +2,8 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from tests.conftest import TINY
+from tests.serving import free_port, serving
 
 CHROMIUM = shutil.which("chromium")
 IN_CI = "ABLATE_CI" in os.environ
@@ -22,12 +20,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None and not IN_CI, reason="no chromium on this machine"),
 ]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -42,23 +34,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(study: Path) -> Iterator[str]:
     """`ablate ui` as a user starts it, until it answers."""
     port = free_port()
-    command = [sys.executable, "-m", "ablate", "ui", "--port", str(port)]
-    with (study / "ui.log").open("w") as log:
-        server = subprocess.Popen(command, cwd=study, stdout=log, stderr=log, start_new_session=True)
-        try:
-            deadline = time.monotonic() + 120
-            while True:
-                try:
-                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-                        break
-                except OSError:
-                    assert server.poll() is None, (study / "ui.log").read_text()
-                    assert time.monotonic() < deadline, (study / "ui.log").read_text()
-                    time.sleep(0.5)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            os.killpg(server.pid, 15)
-            server.wait(timeout=30)
+    with serving(["ablate", "ui"], port, study):
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_a_person_finds_the_study_its_configurations_seeds_curves_and_figures(study: Path, address: str) -> None:

@@ -8,14 +8,13 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 
 from ablate.errors import StorageError
-from ablate.ledger import Attempt, Event, Outcome, attempts, now
-from ablate.provenance import worker_name
-from ablate.records import Record, load, save
+from ablate.ledger import Attempt, Event, attempts, now
+from ablate.ledger.held import Held
+from ablate.records import Record, alone, load, save
 
 
 class FolderLedger:
@@ -26,19 +25,37 @@ class FolderLedger:
         self._events = home / "ledger" / study
 
     def names(self) -> set[str]:
-        return {path.stem for path in self.records.glob("*.json")}
+        try:
+            with os.scandir(self.records) as files:
+                return {file.name.removesuffix(".json") for file in files if file.name.endswith(".json")}
+        except FileNotFoundError:
+            return set()
+        except OSError as error:
+            raise _unreadable(self.records, error) from error
 
     def has(self, name: str) -> bool:
-        return (self.records / f"{name}.json").exists()
+        path = self.records / f"{name}.json"
+        try:
+            path.stat()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        return True
 
     def load(self, names: Iterable[str]) -> Iterator[Record]:
         for name in names:
             yield load(self.records / f"{name}.json")
 
     def add(self, record: Record) -> bool:
-        if self.has(record.name):
-            return False
-        save(self.records, record)
+        try:
+            self.records.mkdir(parents=True, exist_ok=True)
+            with alone(self.records):
+                if self.has(record.name):
+                    return False
+                save(self.records, record)
+        except OSError as error:
+            raise _unwritable(self.records, error) from error
         return True
 
     def send(self) -> int:
@@ -52,15 +69,13 @@ class FolderLedger:
         except OSError as error:
             raise _unwritable(path, error) from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            if _try_lock(path, descriptor, fcntl.LOCK_EX):
+                return FolderClaim(path, descriptor, attempts(_read(path)))
+        except BaseException:
             os.close(descriptor)
-            return None
-        except OSError as error:
-            os.close(descriptor)
-            text = f"{path}: this file system knows no locks ({error.strerror}); put --home on a local disk"
-            raise StorageError(text) from error
-        return FolderClaim(path, descriptor)
+            raise
+        os.close(descriptor)
+        return None
 
     def histories(self, units: Iterable[str]) -> dict[str, list[Attempt]]:
         found = {unit: attempts(_read(self._path(unit))) for unit in units}
@@ -81,40 +96,22 @@ class FolderLedger:
         return self._events / f"{unit}.jsonl"
 
 
-class FolderClaim:
+class FolderClaim(Held):
     """See ablate.ledger.Claim."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, path: Path, descriptor: int, history: Sequence[Attempt]) -> None:
+        super().__init__(history)
         self._path = path
-        self._descriptor = descriptor
-        self._open = False
-        self.history: list[Attempt] = attempts(_read(path))
+        self._descriptor: int | None = descriptor
 
-    def begin(self) -> None:
-        self._write({"event": "start", "at": now(), "worker": worker_name()})
-        self._open = True
+    def release(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)  # which frees the lock
 
-    def progress(self, done: int, total: int, note: str = "") -> None:
-        self._write({"event": "progress", "at": now(), "done": done, "total": total, "note": note})
-
-    def end(self, outcome: Outcome, reason: str = "") -> None:
-        self._open = False
-        self._write({"event": "end", "at": now(), "outcome": outcome, "reason": reason})
-
-    def __enter__(self) -> "FolderClaim":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if self._open:
-                self.end("interrupted", repr(error) if error else "")
-        finally:
-            os.close(self._descriptor)  # which frees the lock
-
-    def _write(self, event: Event) -> None:
-        line = _line(event)
+    def _tell(self, event: Event, *, brief: bool = False) -> None:
+        line = _line({"at": now(), **event})
+        assert self._descriptor is not None, "the claim was left before"
         try:
             if os.write(self._descriptor, line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -128,33 +125,51 @@ def _line(event: Event) -> bytes:
 
 
 def _read(path: Path) -> Iterator[Event]:
-    """The events of a file, but for a line that was cut off by a full disk or a power failure."""
+    """The events of a file, but for lines that a full disk or a power failure cut off or took."""
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
         return
     except OSError as error:
-        raise StorageError(f"{path}: can't be read ({error.strerror})") from error
+        raise _unreadable(path, error) from error
+    begun = False
     for line in lines:
         try:
             event = json.loads(line)
         except ValueError:
             continue
-        yield event
+        begun = begun or event["event"] == "start"
+        if begun:  # what follows a lost beginning tells of no attempt
+            yield event
 
 
 def _locked(path: Path) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
+    except FileNotFoundError:
         return False  # nobody ever began it
+    except OSError as error:
+        raise _unreadable(path, error) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _try_lock(path, descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
-    return False
+
+
+def _try_lock(path: Path, descriptor: int, kind: int) -> bool:
+    """Lock an open file; False while another has locked it."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        text = f"{path}: this file system knows no locks ({error.strerror}); put --home on a local disk"
+        raise StorageError(text) from error
+    return True
+
+
+def _unreadable(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"{path}: can't be read ({error.strerror}); make it readable, or name another --home")
 
 
 def _unwritable(path: Path, error: OSError) -> StorageError:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC
 from functools import partial
-from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ARRAY, Connection, Executable, Row, Text, any_, func, literal, select, text
@@ -19,10 +18,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ablate.errors import StorageError
-from ablate.ledger import Attempt, Event, Outcome, attempts
+from ablate.ledger import Attempt, Event, attempts
 from ablate.ledger.folder import FolderLedger
+from ablate.ledger.held import Held
 from ablate.ledger.tables import EVENT, RECORD, key
-from ablate.provenance import worker_name
 from ablate.records import Record, decode, encode
 from ablate.storage import Storage
 
@@ -183,7 +182,7 @@ class PostgresLedger:
         return self.patiently(read)
 
 
-class PostgresClaim:
+class PostgresClaim(Held):
     """See ablate.ledger.Claim.
 
     Where its session was lost (the server began anew, the network broke), the unit is locked again before the next
@@ -193,41 +192,16 @@ class PostgresClaim:
     """
 
     def __init__(self, ledger: PostgresLedger, unit: str, session: Session) -> None:
+        super().__init__([])
         self._ledger = ledger
         self._unit = unit
         self._session: Session | None = session
-        self._open = False
-        self.history: list[Attempt] = []
-
-    def begin(self) -> None:
-        self._tell({"event": "start", "worker": worker_name()})
-        self._open = True
 
     def progress(self, done: int, total: int, note: str = "") -> None:
         with suppress(StorageError):
-            self._tell({"event": "progress", "done": done, "total": total, "note": note}, _BRIEF_S)
-
-    def end(self, outcome: Outcome, reason: str = "", patience_s: float | None = None) -> None:
-        self._open = False
-        self._tell({"event": "end", "outcome": outcome, "reason": reason}, patience_s)
-
-    def __enter__(self) -> "PostgresClaim":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if self._open:
-                self.end("interrupted", repr(error) if error else "", _BRIEF_S)
-        except StorageError:
-            if error is None:  # else it goes on upwards, and the attempt reads as one whose worker died
-                raise
-        finally:
-            self.release()
+            self._tell({"event": "progress", "done": done, "total": total, "note": note}, brief=True)
 
     def release(self) -> None:
-        """Let go of the unit."""
         session, self._session = self._session, None
         if session is None:
             return
@@ -242,8 +216,8 @@ class PostgresClaim:
         finally:
             connection.close()
 
-    def _tell(self, event: Event, patience_s: float | None = None) -> None:
-        self._ledger.patiently(partial(self._write, event), patience_s)
+    def _tell(self, event: Event, *, brief: bool = False) -> None:
+        self._ledger.patiently(partial(self._write, event), _BRIEF_S if brief else None)
 
     def _write(self, event: Event) -> None:
         if self._session is not None and self._session.connection.invalidated:

@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ablate.canonical import canonical_json
 from ablate.design import checked
 from ablate.errors import StorageError
+from ablate.loading import Study
 from ablate.plan import Cell, Trial, cell, sampled_cell
 from ablate.quantities import LARGER_IS_BETTER, summary
 from ablate.records import Record
@@ -30,7 +31,6 @@ from ablate.search.samplers import make_sampler, quieten
 from ablate.search.seen import DRAWN, REASON, REPEATS, TRIAL, Seen, cell_of, seed_of
 from ablate.search.space import Space
 from ablate.search.verdict import Rejected, judge
-from ablate.study import Study
 
 Load = Callable[[Iterable[str]], Iterable[Record]]  # records by name
 
@@ -112,11 +112,12 @@ class Search:
             seen = self._look()
             if self._enough(seen) or self._optuna.user_attrs.get(SEARCHED) == seen.knowledge:
                 return None
-            name, full = self._optuna.study_name, self._full(seen)
+            name, size = self._optuna.study_name, self._space.size
+            full = self._full(seen) if seen.asked + PATIENCE >= size else set()  # else it can't be used up just now
             self._optuna.sampler = make_sampler(self._study.file.sampler, name, seen.asked)
             rejected: list[tuple[optuna.Trial, Rejected]] = []
             try:
-                while len(full) < self._space.size and len(rejected) < PATIENCE:
+                while len(full) < size and len(rejected) < PATIENCE:
                     if len(rejected) == OWN:
                         self._optuna.sampler = make_sampler(None, name, seen.asked)
                     draw = self._optuna.ask(self._space.distributions)

@@ -9,11 +9,12 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from ablate.canonical import canonical_json
+from ablate.loading import Study
 from ablate.plan import Cell
 from ablate.schema import Range, Values
-from ablate.study import Study
 
 DIGITS = 4  # significant ones of a value from a continuum: as many as tables show, so that they tell cells apart
+DECIMALS = 10  # of a listed value, see Range.at
 
 
 @dataclass(frozen=True)
@@ -24,18 +25,29 @@ class Space:
 
     @classmethod
     def of(cls, study: Study, own: Sequence[Cell]) -> "Space":
-        """What a sampler searches, or what the plan's own cells hold."""
+        """What a sampler searches, or what the plan's own cells hold.
+
+        A planned range stays one where Optuna's arithmetic gives its very values: each trial tells the space again, and
+        a list of thousands of values would be told thousands of times.
+        """
+        sweep = study.file.sweep
         if study.file.sampler is not None:
-            return cls(study.file.sweep)
+            return cls(sweep)
         listed: dict[str, dict[str, Any]] = {}
         for cell in own:
             for path, value in cell.params.items():
                 listed.setdefault(path, {}).setdefault(canonical_json(value), value)
-        return cls({path: list(values.values()) for path, values in listed.items()})
+        return cls({path: _planned(sweep.get(path), list(values.values())) for path, values in listed.items()})
 
     @cached_property
     def distributions(self) -> dict[str, BaseDistribution]:
         return {path: _distribution(values) for path, values in self.sweep.items()}
+
+    @cached_property
+    def _listed(self) -> dict[str, dict[Any, Any]]:
+        """The values of each list by Optuna's choice; of equal ones the first."""
+        lists = {path: values for path, values in self.sweep.items() if not isinstance(values, Range)}
+        return {path: {_choice(v): v for v in reversed(values)} for path, values in lists.items()}
 
     @property
     def content(self) -> dict[str, Any]:
@@ -49,13 +61,29 @@ class Space:
 
     def values(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Optuna's params as the file's values, in the file's order."""
-        return {path: _value(values, params[path]) for path, values in self.sweep.items()}
+        return {
+            path: _value(values, params[path]) if isinstance(values, Range) else self._listed[path][params[path]]
+            for path, values in self.sweep.items()
+        }
 
     def params(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
         """The file's values as Optuna's params; None for a point outside this space."""
-        if set(values) != set(self.sweep) or not all(_inside(self.sweep[path], v) for path, v in values.items()):
+        if set(values) != set(self.sweep):
             return None
-        return {path: _choice(values[path]) for path in self.sweep}
+        params = {path: _choice(values[path]) for path in self.sweep}
+        return params if all(self._holds(path, choice) for path, choice in params.items()) else None
+
+    def _holds(self, path: str, choice: Any) -> bool:
+        values = self.sweep[path]
+        return _inside(values, choice) if isinstance(values, Range) else choice in self._listed[path]
+
+
+def _planned(written: Values | None, values: list[Any]) -> Values:
+    """The range that the file writes, where it holds all these values."""
+    if not isinstance(written, Range) or written.step is None:
+        return values
+    exact = all(round(number, DECIMALS) == number for number in (written.low, written.step))
+    return written if exact and all(_inside(written, value) for value in values) else values
 
 
 def _whole(values: Range) -> bool:
@@ -85,21 +113,22 @@ def _choice(value: Any) -> Any:
     return canonical_json(value) if isinstance(value, dict | list) else value
 
 
-def _value(values: Values, proposed: Any) -> Any:
-    if not isinstance(values, Range):
-        return next(v for v in values if _choice(v) == proposed)
+def _value(values: Range, proposed: Any) -> Any:
     if _whole(values):
         return proposed
     if values.step is not None:
-        return values.at(round((proposed - values.low) / values.step))
+        return values.at(_index(values, proposed))
     return min(max(float(f"{proposed:.{DIGITS}g}"), values.low), values.high)
 
 
-def _inside(values: Values, value: Any) -> bool:
-    if not isinstance(values, Range):
-        return any(_choice(v) == _choice(value) for v in values)
+def _index(values: Range, value: float) -> int:
+    """Which of the listed values lies next to ``value``."""
+    return round((value - values.low) / (values.step or 1))
+
+
+def _inside(values: Range, value: Any) -> bool:
     if not isinstance(value, int | float) or not values.low <= value <= values.high:
         return False
     if values.step is not None:
-        return abs(values.at(round((value - values.low) / values.step)) - value) < 1e-9
+        return values.at(_index(values, value)) == value
     return not _whole(values) or value == int(value)

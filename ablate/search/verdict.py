@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from ablate.costing import known_compute
+from ablate.loading import Study
 from ablate.plan import Trial, sampled_cell
 from ablate.quantities import broken
 from ablate.schema import semantic_problems
 from ablate.search.seen import Seen
-from ablate.study import Study
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,24 @@ def test_a_record_is_kept_once_and_comes_back(opener: Opener) -> None:
     second, first = again.load([record(1).name, record(0).name])
     assert (first, second) == (record(0), record(1))
     np.testing.assert_array_equal(first.arrays["test/mpjpe_mm"], record().arrays["test/mpjpe_mm"])
+
+
+def test_of_many_that_add_one_record_at_once_one_does(opener: Opener) -> None:
+    many = 8
+    barrier = threading.Barrier(many)
+
+    def add(number: int) -> bool:
+        mine = record(0, best_epoch=number, arrays={"number": np.full(100_000, number)})
+        ledger = opener()
+        barrier.wait(60)
+        return ledger.add(mine)
+
+    with ThreadPoolExecutor(many) as pool:
+        added = list(pool.map(add, range(many)))
+    assert added.count(True) == 1
+    (kept,) = opener().load([record(0).name])
+    assert kept.best_epoch == added.index(True)
+    assert (kept.arrays["number"] == kept.best_epoch).all()
 
 
 def test_studies_do_not_mix(opener: Opener) -> None:
