@@ -117,9 +117,10 @@ def write_atomically(path: Path, content: bytes) -> None:
 def alone(folder: Path) -> Iterator[None]:
     """Of all that say so of ``folder``, on this machine, only one at a time is inside; the others wait. Raises OSError.
 
-    The lock is the folder's own: nothing is left behind, and it dies with its holder.
+    The lock is on a hidden file in it, since network file systems lock none that is open for reading alone; it dies
+    with its holder.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

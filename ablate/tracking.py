@@ -72,6 +72,8 @@ def make_store(uri: str) -> None:
             MlflowClient(tracking_uri=f"sqlite:///{making / path.name}")
             with closing(sqlite3.connect(making / path.name)) as store:
                 store.execute("PRAGMA journal_mode = WAL")  # for good: a commit flushes once, and no reader stops it
+            for rest in ("-wal", "-shm"):  # of a store that is gone: SQLite would take them for this one's
+                path.with_name(path.name + rest).unlink(missing_ok=True)
             (making / path.name).replace(path)
             making.rmdir()
 

@@ -167,7 +167,7 @@ def test_a_pruned_study_is_finished_and_says_what_it_left_out(pruned: tuple[Path
     folder, outcome, notes = pruned
     assert not outcome.failures  # nothing is wrong
     assert sum(note.startswith("stopped early: htp learning_rate ") for note in notes) == 2
-    told = "Trainings that were stopped early: 2. At 95 % confidence"
+    told = "Trainings that were stopped early: 2. Each was at 95 % confidence"
     assert notes[-1].startswith(told)
     page = outcome.report.read_text()
     assert told in page

@@ -50,7 +50,8 @@ class FolderLedger:
     def add(self, record: Record) -> bool:
         try:
             self.records.mkdir(parents=True, exist_ok=True)
-            with alone(self.records):
+            self._events.mkdir(parents=True, exist_ok=True)
+            with alone(self._events):
                 if self.has(record.name):
                     return False
                 save(self.records, record)

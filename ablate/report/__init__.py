@@ -46,7 +46,7 @@ def _replacing(folder: Path) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as made:
             yield Path(made)
-            with alone(folder):  # two runs may end at the same moment
+            with alone(folder.parent):  # two runs may end at the same moment
                 for name in CONTENT:
                     if (folder / name).is_dir():
                         shutil.rmtree(folder / name)
