@@ -4,7 +4,7 @@ A lifter on the meta device is counted in a second and takes no memory, whatever
 multiply-accumulates of linear layers and attention products; softmax, norms, activations, biases and sums are not
 counted (as is the habit of the field). MB are 1e6 bytes.
 
-B windows, H hypotheses, F frames, J joints.
+B windows, K denoising steps, H hypotheses, F frames, J joints, A values of a joint that are diffused.
 """
 
 import contextlib
@@ -55,9 +55,12 @@ class Lifter(Protocol):
     @property
     def config(self) -> Any: ...
 
+    @property
+    def channels(self) -> int: ...
+
     def select(self, x2d_BFJ2: Tensor) -> Any: ...
 
-    def denoise(self, x2d_BFJ2: Tensor, xt_BHFJ3: Tensor, t_B: Tensor, selection: Any) -> Tensor: ...
+    def denoise(self, x2d_BFJ2: Tensor, xt_BHFJA: Tensor, t_B: Tensor, selection: Any) -> Tensor: ...
 
     def lift(
         self, x2d_BFJ2: Tensor, *, hypotheses: int, steps: int, flip: bool, eta: float, noise: Tensor
@@ -121,7 +124,7 @@ class _Pass(nn.Module):
         device = next(lifter.parameters()).device
         self.inputs = (
             x2d_BFJ2.to(device),
-            torch.zeros(1, 1, frames, len(NAMES), 3, device=device),
+            torch.zeros(1, 1, frames, len(NAMES), lifter.channels, device=device),
             torch.zeros(1, dtype=torch.int64, device=device),
             lifter.select(x2d_BFJ2),
         )
@@ -172,8 +175,8 @@ def watch(
     frames = lifter.config.frames
     generator = seeds.torch_stream(0, "measure")
     x2d_BFJ2 = torch.randn(1, frames, len(NAMES), 2, generator=generator).to(device)
-    noise_KBHFJ3 = torch.randn(evaluate.steps, 1, evaluate.hypotheses, frames, len(NAMES), 3, generator=generator)
-    noise_KBHFJ3 = noise_KBHFJ3.to(device)
+    shape_KBHFJA = (evaluate.steps, 1, evaluate.hypotheses, frames, len(NAMES), lifter.channels)
+    noise_KBHFJA = torch.randn(shape_KBHFJA, generator=generator).to(device)
 
     def lift() -> None:
         with torch.inference_mode():
@@ -183,7 +186,7 @@ def watch(
                 steps=evaluate.steps,
                 flip=evaluate.flip,
                 eta=evaluate.eta,
-                noise=noise_KBHFJ3,
+                noise=noise_KBHFJA,
             )
 
     seconds = [_seconds(lift, device) for _ in range(measure.warmup + measure.repeats)][measure.warmup :]

@@ -34,12 +34,16 @@ class Assignment:
     settings: Mapping[str, Any]
     places: Mapping[str, Loc]
 
-    def resolve(self, base: Mapping[str, Any]) -> Configuration:
-        """The configuration this stands for. Raises pydantic's ValidationError."""
+    def applied(self, base: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The base's raw values with what this changes of them."""
         raw = base
         for path, value in self.settings.items():
             raw = put(raw, path, value)
-        return resolve(raw)
+        return raw
+
+    def resolve(self, base: Mapping[str, Any]) -> Configuration:
+        """The configuration this stands for. Raises pydantic's ValidationError."""
+        return resolve(self.applied(base))
 
 
 def short_names(paths: Sequence[str]) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """How wrong a lifter is on a split: every counted frame once, overall and by action, at every step, by aggregation.
 
-Legend: W windows, B windows of a batch, K denoising steps, H hypotheses, F frames, J joints, M pairs of a metric and an
-aggregation, G groups (all windows together, then each action). Errors are metres inside, millimetres in what is
-returned.
+Legend: W windows, B windows of a batch, K denoising steps, H hypotheses, F frames, J joints, A values of a joint that
+are diffused, M pairs of a metric and an aggregation, G groups (all windows together, then each action). Errors are
+metres inside, millimetres in what is returned.
 """
 
 import re
@@ -31,7 +31,10 @@ Row = tuple[str, Aggregation]
 
 
 class Lifts(Protocol):
-    """What evaluation asks of a lifter, which is an nn.Module."""
+    """What evaluation asks of a lifter, which is an nn.Module; ``channels`` values of each joint are diffused."""
+
+    @property
+    def channels(self) -> int: ...
 
     def lift(
         self, x2d_BFJ2: Tensor, *, hypotheses: int, steps: int, flip: bool, eta: float, noise: Tensor
@@ -104,7 +107,7 @@ def evaluate_counts(
                 steps=config.steps,
                 flip=config.flip,
                 eta=config.eta,
-                noise=torch.from_numpy(draws(windows, chosen_B, config, seed)).to(device),
+                noise=torch.from_numpy(draws(windows, chosen_B, config, seed, lifter.channels)).to(device),
             )
             if not bool(pose_BKHFJ3.isfinite().all()):
                 raise NotFinite(f"{split}: the lifter's poses are not finite; its weights or the 2D input are damaged")
@@ -133,18 +136,18 @@ def _evaluation(
     )
 
 
-def draws(windows: Windows, chosen_B: Index, config: EvaluateConfig, seed: int) -> Array:
-    """The noise of these windows, float32 (K, B, H, F, J, 3): [0] is x_T, [i] what is added after step i - 1.
+def draws(windows: Windows, chosen_B: Index, config: EvaluateConfig, seed: int, channels: int) -> Array:
+    """The noise of these windows, float32 (K, B, H, F, J, A): [0] is x_T, [i] what is added after step i - 1.
 
     A window's stream gives one hypothesis after the other, so the first of five is the one of a run with one.
     """
-    shape_HKFJ3 = (config.hypotheses, config.steps, windows.frames, len(NAMES), 3)
-    noise_KBHFJ3 = np.empty((config.steps, len(chosen_B), config.hypotheses, *shape_HKFJ3[2:]), np.float32)
+    shape_HKFJA = (config.hypotheses, config.steps, windows.frames, len(NAMES), channels)
+    noise_KBHFJA = np.empty((config.steps, len(chosen_B), config.hypotheses, *shape_HKFJA[2:]), np.float32)
     for place, window in enumerate(chosen_B):
         label, start = windows.views[windows.view_W[window]].label, int(windows.start_W[window])
-        drawn_HKFJ3 = seeds.stream(seed, "evaluate", label, start).standard_normal(shape_HKFJ3, np.float32)
-        noise_KBHFJ3[:, place] = drawn_HKFJ3.swapaxes(0, 1)
-    return noise_KBHFJ3
+        drawn_HKFJA = seeds.stream(seed, "evaluate", label, start).standard_normal(shape_HKFJA, np.float32)
+        noise_KBHFJA[:, place] = drawn_HKFJA.swapaxes(0, 1)
+    return noise_KBHFJA
 
 
 def _counted(counted_BF: Mask, span: int) -> Mask:

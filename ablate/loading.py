@@ -17,7 +17,7 @@ from ablate.errors import StudyError
 from ablate.problems import describe
 from ablate.quantities import Constraint, parse_constraint
 from ablate.rules import Place, rules
-from ablate.schema import Configuration, StudyFile, put, semantic_problems, study_file
+from ablate.schema import StudyFile, configuration_type, put, resolve, semantic_problems, study_file
 from ablate.source import Loc, Source, find_study, parse_value, read
 
 
@@ -97,10 +97,11 @@ def _cell_problems(file: StudyFile, base: Mapping[str, Any], place: Place) -> It
             on_key = key and (bool(below) or dotted in above)
             return place(at[:-1] if on_key and isinstance(at[-1], int) else at, on_key)
 
+        raw = cell.applied(base)
         try:
-            configuration = cell.resolve(base)
+            configuration = resolve(raw)
         except ValidationError as error:
-            lines = describe(error, Configuration, cell_place)
+            lines = describe(error, configuration_type(raw), cell_place)
         else:
             lines = [
                 f"{cell_place(loc, False)}: {'.'.join(map(str, loc))}: {text}"

@@ -5,7 +5,7 @@ Deterministic: the same file gives the same trials, and a trial's id is a hash o
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,13 +18,19 @@ from ablate.nearest import nearest
 from ablate.plugin import digests
 from ablate.quantities import broken
 from ablate.schema import Configuration
-from models.config import D3DP, without_counts
+from models.config import D3DP
+from models.pruning.config import TCEP, without_counts
 
 # Raised whenever a change of this program changes the numbers of an unchanged configuration.
 NUMBERS_VERSION = 1
 
 # Settings that say where or how fast, never what comes out.
 NOT_IDENTITY = {"data": ("path",), "evaluate": ("batch",), "train": ("accelerator",)}
+
+
+# Settings that came after records had been made: at its default such a setting is no part of identity, or everything
+# recorded before it would be run again.
+LATER: Mapping[type, tuple[str, ...]] = {TCEP: ("embed_places",)}
 
 
 def _hash(value: Any) -> str:
@@ -35,6 +41,25 @@ def _with_plugins(content: dict[str, Any]) -> dict[str, Any]:
     """``content`` and the hashes of the plugins that it names something of."""
     found = digests(content)
     return {**content, "plugins": found} if found else content
+
+
+def _told(configuration: Configuration) -> dict[str, Any]:
+    """A configuration as it is told apart: without later settings that stand at their defaults."""
+    return {
+        name: _without_later(getattr(configuration, name), value) for name, value in configuration.resolved().items()
+    }
+
+
+def _without_later(value: Any, content: Any) -> Any:
+    """``content``, the plain values of ``value``."""
+    if not is_dataclass(value):
+        return content
+    later = {f.name: f.default for f in fields(value) if f.name in LATER.get(type(value), ())}
+    return {
+        name: _without_later(getattr(value, name), inner)
+        for name, inner in content.items()
+        if name not in later or getattr(value, name) != later[name]
+    }
 
 
 @dataclass(frozen=True)
@@ -48,7 +73,7 @@ class Cell:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        content = self.configuration.resolved()
+        content = _told(self.configuration)
         for section, names in NOT_IDENTITY.items():
             content[section] = {k: v for k, v in content[section].items() if k not in names}
         return _with_plugins(content)
@@ -63,7 +88,7 @@ class Cell:
         train = dict(self.identity["train"])
         model = self.identity["model"]
         if self.configuration.train.mode == "elastic":
-            model = self.training_configuration.resolved()["model"]
+            model = _told(self.training_configuration)["model"]
         else:
             del train["elastic"]
         content = {"model": model, "train": train, "data": self.identity["data"], "seed": seed}

@@ -3,7 +3,7 @@
 Such a file declares dicts at module level, as the package's own lists are written:
 
     MODELS = {"name": models.Entry(...)}        see models/__init__.py
-    POLICIES = {"name": function}               see models/config.py
+    POLICIES = {"name": function}               see models/pruning/config.py
     DATASETS = {"name": function}               see ablate/data/config.py
 
 It runs, so only a person can name it, on the command line or from Python, and never a study's file. What was read is
@@ -25,7 +25,8 @@ from ablate.data.config import DATASETS
 from ablate.errors import InputError
 from ablate.provenance import PLUGINS
 from models import MODELS, Entry
-from models.config import D3DP, POLICIES
+from models.config import Host
+from models.pruning.config import POLICIES, ByTokens
 
 KINDS: Mapping[str, dict[str, Any]] = {"MODELS": MODELS, "POLICIES": POLICIES, "DATASETS": DATASETS}
 
@@ -111,8 +112,8 @@ class Plugin:
 
 def _misfit(entry: Any, names: Mapping[str, Any]) -> str | None:
     """Why a thing can't be a model; ``names`` are those that come with it."""
-    if not isinstance(entry, Entry) or not (isinstance(entry.config, type) and issubclass(entry.config, D3DP)):
-        return "must be a models.Entry whose config is D3DP or a class derived from it"
+    if not isinstance(entry, Entry) or not (isinstance(entry.config, type) and issubclass(entry.config, Host)):
+        return "must be a models.Entry whose config is one of models/config.py or a class derived from it"
     if wanting := [f.name for f in fields(entry.config) if f.default is MISSING and f.default_factory is MISSING]:
         return f"{entry.config.__name__}.{wanting[0]} needs a default"
     for other in (*MODELS.values(), *names.values()):
@@ -124,7 +125,7 @@ def _misfit(entry: Any, names: Mapping[str, Any]) -> str | None:
 
 
 def _uncalled(thing: Any) -> str | None:
-    return None if callable(thing) else f"must be a function, got {thing!r}"
+    return None if callable(thing) or isinstance(thing, ByTokens) else f"must be a function, got {thing!r}"
 
 
 _OWNERS: dict[tuple[str, str], Plugin] = {}  # by kind and name

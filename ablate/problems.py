@@ -19,7 +19,8 @@ def fields_of(kind: Any) -> dict[str, Any]:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return {name: f.annotation for name, f in kind.model_fields.items()}
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return typing.get_type_hints(kind)
+        types_by_name = typing.get_type_hints(kind)
+        return {field.name: types_by_name[field.name] for field in dataclasses.fields(kind)}
     return {}
 
 

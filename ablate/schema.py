@@ -9,12 +9,14 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, create_model
 from pydantic_core import InitErrorDetails, PydanticKnownError
 
+import models
 from ablate.data.config import DataConfig
 from ablate.sections import EvaluateConfig, MeasureConfig, PruneConfig, ReportConfig, TrainConfig
 from ablate.source import Loc
-from models import MODELS, host
-from models.config import D3DP, SIZES, Pruning
+from models import MODELS
+from models.config import D3DP, SIZES, Host
 from models.names import Names
+from models.pruning.config import Pruning, by_tokens
 
 FORBID = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,13 +34,18 @@ def _expected(known: Iterable[str]) -> dict[str, Any]:
     return {"expected": ", ".join(map(repr, known))}
 
 
-def _model_name(name: str) -> str:
-    if name not in MODELS:
-        raise PydanticKnownError("literal_error", _expected(MODELS))
-    return name
+def _one_of(names: Names) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in names.known:
+            raise PydanticKnownError("literal_error", _expected(names.known))
+        return name
+
+    return AfterValidator(check)
 
 
-ModelName = Annotated[str, AfterValidator(_model_name), Names(MODELS)]
+_MODELS, _HOSTS = Names(MODELS), Names(MODELS, lambda entry: entry.preset is None)
+ModelName = Annotated[str, _one_of(_MODELS), _MODELS]
+HostName = Annotated[str, _one_of(_HOSTS), _HOSTS]
 
 
 class Range(BaseModel):
@@ -93,9 +100,10 @@ class Components(BaseModel):
     ]
 
 
-def _model_section(config: type[D3DP]) -> type[BaseModel]:
-    """What a file may say of a model: every field of its config is optional, name and size give the rest."""
-    fields: dict[str, Any] = {"name": (ModelName, ...), "size": (Literal[tuple(SIZES)], "base")}
+def _model_section(config: type[Host]) -> type[BaseModel]:
+    """What a file may say of a model: every field of its config is optional; name, host and size give the rest."""
+    fields: dict[str, Any] = {"name": (ModelName, ...), "host": (HostName | None, None)}
+    fields["size"] = (Literal[tuple(SIZES)], "base")
     types, defaults = get_type_hints(config, include_extras=True), dataclasses.asdict(config())
     fields |= {name: (types[name], default) for name, default in defaults.items()}
     return create_model("ModelSection", __config__=FORBID, **fields)
@@ -146,8 +154,8 @@ def _study_file(name: str) -> type[StudyFile]:
 def study_file(raw: Mapping[str, Any]) -> type[StudyFile]:
     """``StudyFile``, with the settings of the model that a file's raw values name."""
     model = raw.get("model")
-    name = model.get("name") if isinstance(model, Mapping) else None
-    return _study_file(name) if isinstance(name, str) and name in MODELS else StudyFile
+    named = (model.get("host") or model.get("name")) if isinstance(model, Mapping) else None
+    return _study_file(named) if isinstance(named, str) and named in MODELS else StudyFile
 
 
 class Configuration(BaseModel):
@@ -155,7 +163,7 @@ class Configuration(BaseModel):
 
     model_config = FORBID
     name: ModelName
-    model: D3DP
+    model: Host
     data: DataConfig
     train: TrainConfig
     evaluate: EvaluateConfig
@@ -164,43 +172,50 @@ class Configuration(BaseModel):
     @property
     def host(self) -> str:
         """The name of the network itself, whatever presets it has."""
-        return host(self.model)
+        return models.host_of(self.model)
 
     def resolved(self) -> dict[str, Any]:
-        """Nested plain values, as recorded."""
-        return self.model_dump(mode="json")
+        """Nested plain values, as recorded; the host is told where it isn't the name's own."""
+        content = self.model_dump(mode="json")
+        return content if type(self.model) is MODELS[self.name].config else {"host": self.host, **content}
 
 
 @cache
 def _configuration(name: str) -> type[Configuration]:
-    """``Configuration`` with a model of the very class that ``name`` has: a derived one may have more settings."""
-    config = MODELS[name].config
-    if config is D3DP:
-        return Configuration
-    return create_model("Configuration", __base__=Configuration, model=(config, ...))
+    """``Configuration`` with a model of the very class that ``name`` has: each host has settings of its own."""
+    return create_model("Configuration", __base__=Configuration, model=(MODELS[name].config, ...))
 
 
 def resolve(raw: Mapping[str, Any]) -> Configuration:
     """Fill presets and defaults into raw sections. Raises pydantic's ValidationError, located in ``raw``."""
     model = dict(raw["model"])
     name, size, depth = model.pop("name"), model.pop("size", "base"), model.get("depth")
-    # Neither is left in the resolved model, where the types would tell a wrong one that was swept.
-    for key, value, known in (("name", name, tuple(MODELS)), ("size", size, tuple(SIZES))):
+    host = model.pop("host", None)
+    # None is left in the resolved model, where the types would tell a wrong one that was swept.
+    on = [name] if name in models.hosts() else _HOSTS.known  # a host stands on no other
+    for key, value, known in (("name", name, _MODELS.known), ("size", size, [*SIZES]), ("host", host, [*on, None])):
         if value not in known:
-            wrong = InitErrorDetails(type="literal_error", loc=("model", key), input=value, ctx=_expected(known))
+            expected = _expected(choice for choice in known if choice is not None)
+            wrong = InitErrorDetails(type="literal_error", loc=("model", key), input=value, ctx=expected)
             raise ValidationError.from_exception_data("Configuration", [wrong])
     prunes = isinstance(model.get("pruning"), Mapping)
-    defaults = _defaults(name, size, depth if isinstance(depth, int) else None, prunes)
+    defaults = _defaults(name, host, size, depth if isinstance(depth, int) else None, prunes)
     sections = {key: raw.get(key, {}) for key in ("data", "train", "evaluate", "measure")}
     content = {"name": name, "model": merge(defaults, model), **sections}
-    return _configuration(name).model_validate_json(json.dumps(content), strict=True)
+    return _configuration(host or name).model_validate_json(json.dumps(content), strict=True)
+
+
+def configuration_type(raw: Mapping[str, Any]) -> type[Configuration]:
+    """What raw sections are resolved to, for telling its valid names; the plain one where name or host is wrong."""
+    named = raw["model"].get("host") or raw["model"]["name"]
+    return _configuration(named) if named in _MODELS.known else Configuration
 
 
 @cache  # a study of thousands of cells asks for few of these
-def _defaults(name: str, size: str, depth: int | None, prunes: bool) -> Mapping[str, Any]:
-    """The host that a name and a size stand for, as plain values; its preset follows ``depth`` where that is given.
+def _defaults(name: str, host: str | None, size: str, depth: int | None, prunes: bool) -> Mapping[str, Any]:
+    """What a name, a host and a size stand for, as plain values; a preset follows ``depth`` where that is given.
     A host without a preset that ``prunes`` all the same has each stage off."""
-    entry, sizes = MODELS[name], dict[str, Any](SIZES[size])
+    entry, sizes = models.entry(name, host), dict[str, Any](SIZES[size])
     plain = entry.config(**sizes)
     pairs = plain.depth if depth is None else depth
     pruning = plain.pruning if entry.preset is None or pairs < 1 else entry.preset(pairs)
@@ -241,5 +256,29 @@ def semantic_problems(configuration: Configuration) -> Iterator[tuple[Loc, str]]
     for section in ("model", "data", "train", "evaluate", "measure"):
         for path, text in getattr(configuration, section).problems():
             yield (section, *path), text
-    if configuration.train.mode == "elastic" and configuration.model.pruning is None:
+    if not configuration.model.channels:
+        for name in ("hypotheses", "steps"):
+            if (asked := getattr(configuration.evaluate, name)) > 1:
+                text = f"{configuration.host} is deterministic, it has one hypothesis and one step"
+                yield ("evaluate", name), f"{text}; set {name} to 1, got {asked}"
+    if configuration.model.whole_batch and configuration.train.devices > 1:
+        text = f"batch norm in {configuration.host} takes its statistics from a whole batch, so one device trains it"
+        yield ("train", "devices"), text
+    if configuration.train.mode == "elastic":
+        yield from _elastic_problems(configuration)
+
+
+def _elastic_problems(configuration: Configuration) -> Iterator[tuple[Loc, str]]:
+    pruning = configuration.model.pruning
+    if pruning is None:
         yield ("train", "mode"), f"elastic draws pruning ratios, and {configuration.name} prunes nothing; use each"
+        return
+    if pruning.tcep is not None and pruning.tcep.embed_places:
+        text = (
+            "elastic weights serve every count, and places are learned for one; set it to false, or train.mode to each"
+        )
+        yield ("model", "pruning", "tcep", "embed_places"), text
+    if pruning.mgptp is not None and not pruning.mgptp.compares_tokens:
+        for policy in filter(by_tokens, configuration.train.elastic.policies):
+            text = f"{policy} chooses by tokens, which MGPTP must then do as well: set its source to tokens, or drop it"
+            yield ("train", "elastic", "policies"), text

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from models.config import Elastic
+from models.pruning.config import Elastic
 
 Problem = tuple[tuple[str, ...], str]
 

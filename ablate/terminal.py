@@ -154,7 +154,8 @@ def print_profile(found: dict[str, Any]) -> None:
     """The compute of one model, by stage and as totals."""
     stages: dict[str, dict[str, float]] = found["stages"]
     rows = [(name, *(f"{kinds[k]:.3f}" for k in kinds), f"{sum(kinds.values()):.3f}") for name, kinds in stages.items()]
-    title = f"{found['model']} {found['size']}, {found['frames']} frames: GMACs of one pass"
+    on = "" if found["host"] == found["model"] else f" on {found['host']}"
+    title = f"{found['model']}{on} {found['size']}, {found['frames']} frames: GMACs of one pass"
     print_table(title, ("stage", *next(iter(stages.values())), "total"), rows)
     how = f"{found['hypotheses']} hypotheses x {found['steps']} steps{' x 2 (flip)' if found['flip'] else ''}"
     totals = [

@@ -4,10 +4,11 @@ One MAC is one multiplication and addition of a matrix product, attention includ
 a matrix product (norms, softmax, interpolation, gathering) counts as nothing, as in every counter.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
-from models.config import D3DP, JOINTS, Elastic, Pruning, without_counts
+from models.config import JOINTS, Host
+from models.pruning.config import Elastic, Pruning, by_tokens, without_counts
 from models.pruning.elastic import counts, policies
 
 STAGES = ("embedding", "dense_pairs", "selection", "pruned_pairs", "recovery", "head")
@@ -34,17 +35,39 @@ class Cost:
     params_m: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What a host's network has beside MixSTE's layers; by default nothing.
+
+    ``tokens``: MACs by kind of what comes before the first pair. ``pair``: those of a pair, by its number, on so many
+    frames. ``parameters``: how many more there are.
+    """
+
+    tokens: Callable[[Host], Mapping[str, float]] = lambda config: {}
+    pair: Callable[[Host, int, int], Mapping[str, float]] = lambda config, pair, count: {}
+    parameters: Callable[[Host], int] = lambda config: 0
+
+
+MIXSTE = Beside()
+
+
 def cost(
-    config: D3DP, *, hypotheses: int = 1, steps: int = 1, flip: bool = False, elastic: Elastic | None = None
+    config: Host,
+    *,
+    hypotheses: int = 1,
+    steps: int = 1,
+    flip: bool = False,
+    elastic: Elastic | None = None,
+    beside: Beside = MIXSTE,
 ) -> Cost:
     """What ``config`` costs; with ``elastic``, ``training_gmacs`` is the expectation over its draws."""
     passes = hypotheses * steps * (2 if flip else 1)
-    at_test = list(_pass(config, config.pruning))
+    at_test = list(_pass(config, config.pruning, beside))
     total, window = _sum(at_test), _selection(config, config.pruning)
     training = total + window
     if elastic is not None and config.pruning is not None:
-        dense = _sum(_pass(config, None))
-        pruned = _sum(_pass(config, config.pruning, *_expected_counts(config, config.pruning, elastic)))
+        dense = _sum(_pass(config, None, beside))
+        pruned = _sum(_pass(config, config.pruning, beside, _drawn(config, config.pruning, elastic)))
         drawn = policies(without_counts(config.pruning), elastic)  # the weights know nothing of this config's counts
         pruned += sum(_selection(config, pruning) for pruning in drawn) / len(elastic.policies)
         training = elastic.dense_share * dense + (1 - elastic.dense_share) * pruned
@@ -57,7 +80,7 @@ def cost(
         window_gmacs=window / 1e9,
         training_gmacs=training / 1e9,
         inference_gmacs=(window + passes * total) / 1e9,
-        params_m=_parameters(config) / 1e6,
+        params_m=(_parameters(config) + beside.parameters(config)) / 1e6,
     )
 
 
@@ -65,46 +88,86 @@ def _sum(terms: Iterable[Term]) -> float:
     return sum(macs for _, _, macs in terms)
 
 
-def _pass(
-    config: D3DP,
-    pruning: Pruning | None,
-    kept: Chances | None = None,
-    clusters: Chances | None = None,
-    compared: Chances | None = None,
-) -> Iterator[Term]:
-    """(stage, kind, MACs) of one pass of one hypothesis.
+@dataclass(frozen=True, kw_only=True)
+class _Kept:
+    """How probable each number of frames is after TCEP and after MGPTP, and that so many tokens are compared by MGPTP;
+    ``chosen``: MACs by kind of a policy that looks at tokens."""
 
-    The counts may be spread: ``kept`` and ``clusters`` say how probable each number of frames is after TCEP and MGPTP,
-    ``compared`` how probable it is that so many tokens are compared to be clustered; by default they are the config's.
-    """
+    tcep: Chances
+    mgptp: Chances
+    compared: Chances = field(default_factory=dict)
+    chosen: Mapping[str, float] = field(default_factory=dict)
+
+
+def _certain(config: Host, pruning: Pruning) -> _Kept:
+    """The config's own counts."""
+    kept = config.frames if pruning.tcep is None else pruning.tcep.count(config.frames)
+    clusters = kept if pruning.mgptp is None else pruning.mgptp.count(config.frames)
+    compares = pruning.mgptp is not None and pruning.mgptp.compares_tokens and clusters < kept
+    return _Kept(
+        tcep={kept: 1.0},
+        mgptp={clusters: 1.0},
+        compared={kept: 1.0} if compares else {},
+        chosen=_choosing(config, pruning) if kept < config.frames else {},
+    )
+
+
+def _drawn(config: Host, pruning: Pruning, elastic: Elastic) -> _Kept:
+    """How probable each count is in a step of ``elastic`` that prunes."""
+    kept: dict[int, float] = {}
+    clusters: dict[int, float] = {}
+    compared: dict[int, float] = {}
+    chosen: dict[str, float] = {}
+    stages = list(policies(pruning, elastic))
+    comparing = sum(drawn.mgptp is not None and drawn.mgptp.compares_tokens for drawn in stages) / len(stages)
+    for chance, first, second in counts(pruning, elastic, config.frames):
+        kept[first] = kept.get(first, 0.0) + chance
+        clusters[second] = clusters.get(second, 0.0) + chance
+        if second < first:
+            compared[first] = compared.get(first, 0.0) + chance * comparing
+    choosing = (1 - kept.get(config.frames, 0.0)) / len(stages)
+    for drawn in stages:
+        for kind, macs in _choosing(config, drawn).items():
+            chosen[kind] = chosen.get(kind, 0.0) + choosing * macs
+    return _Kept(tcep=kept, mgptp=clusters, compared=compared, chosen=chosen)
+
+
+def _choosing(config: Host, pruning: Pruning) -> Mapping[str, float]:
+    """MACs of choosing TCEP's frames by tokens, in every pass."""
+    policy = None if pruning.tcep is None else by_tokens(pruning.tcep.policy)
+    return {} if policy is None else policy.macs(config.frames, config.width)
+
+
+def _pass(config: Host, pruning: Pruning | None, beside: Beside, counted: _Kept | None = None) -> Iterator[Term]:
+    """(stage, kind, MACs) of one pass of one hypothesis; ``counted`` says how many frames there are, by default the
+    config's own counts."""
     frames, width, pruning = config.frames, config.width, pruning or Pruning()
+    kept = counted or _certain(config, pruning)
     tcep, mgptp = pruning.tcep, pruning.mgptp
-    kept = kept or {frames if tcep is None else tcep.count(frames): 1.0}
-    clusters = clusters or (kept if mgptp is None else {mgptp.count(frames): 1.0})
-    yield "embedding", "linear", 5 * width * frames * JOINTS + 4 * width**2
+    yield "embedding", "linear", (2 + config.channels) * width * frames * JOINTS
+    if config.channels:
+        yield "embedding", "linear", 4 * width**2
+    yield from (("embedding", kind, macs) for kind, macs in beside.tokens(config).items())
     for pair in range(config.depth):
         stage, left = "dense_pairs", {frames: 1.0}
         if mgptp is not None and pair >= mgptp.before_pair:
-            stage, left = "pruned_pairs", dict(clusters)
+            stage, left = "pruned_pairs", dict(kept.mgptp)
         elif tcep is not None and pair >= tcep.before_pair:
-            stage, left = "pruned_pairs", dict(kept)
+            stage, left = "pruned_pairs", dict(kept.tcep)
         for count, chance in left.items():
             seen = count if pruning.sft is not None else frames
-            yield from ((stage, kind, chance * macs) for kind, macs in _pair(config, count, seen))
-    if compared is None:
-        by_tokens = mgptp is not None and mgptp.compares_tokens
-        compared = {count: 1.0 for count in kept if by_tokens and count not in clusters}
-    for count, chance in compared.items():
-        yield "selection", "other", chance * count**2 * width
+            terms = [*_pair(config, count, seen), *beside.pair(config, pair, count).items()]
+            yield from ((stage, kind, chance * macs) for kind, macs in terms)
+    yield from (("selection", kind, macs) for kind, macs in kept.chosen.items())
+    yield from (("selection", "other", chance * count**2 * width) for count, chance in kept.compared.items())
     if pruning.recovers_by_attention:
-        for count, chance in clusters.items():
-            linear = width**2 * (frames + 2 * count * JOINTS + frames * JOINTS)
-            yield "recovery", "linear", chance * linear
+        for count, chance in kept.mgptp.items():
+            yield "recovery", "linear", chance * 2 * width**2 * (frames + count) * JOINTS
             yield "recovery", "attention", chance * 2 * width * JOINTS * frames * count
     yield "head", "linear", 3 * width * frames * JOINTS
 
 
-def _pair(config: D3DP, count: int, seen: int) -> Iterator[tuple[str, float]]:
+def _pair(config: Host, count: int, seen: int) -> Iterator[tuple[str, float]]:
     """One pair on ``count`` frames, whose temporal attention also sees others, ``seen`` in all."""
     width, tokens = config.width, count * JOINTS
     mlp = 2 * width * config.hidden * tokens
@@ -114,34 +177,47 @@ def _pair(config: D3DP, count: int, seen: int) -> Iterator[tuple[str, float]]:
     yield "attention", 2 * width * JOINTS * count * seen
 
 
-def _selection(config: D3DP, pruning: Pruning | None) -> float:
+def _selection(config: Host, pruning: Pruning | None) -> float:
     """MACs of comparing all frames of a window with each other, once for all its passes (descriptors of 4 J values)."""
     return config.frames**2 * 4 * JOINTS if pruning is not None and pruning.compares_frames(config.frames) else 0
 
 
-def _expected_counts(config: D3DP, pruning: Pruning, elastic: Elastic) -> tuple[Chances, Chances, Chances]:
-    """How probable each count is in a step of ``elastic`` that prunes: after TCEP, after MGPTP, where they differ."""
-    kept: dict[int, float] = {}
-    clusters: dict[int, float] = {}
-    compared: dict[int, float] = {}
-    stages = [drawn.mgptp for drawn in policies(pruning, elastic)]
-    comparing = sum(stage is not None and stage.compares_tokens for stage in stages) / len(stages)
-    for chance, first, second in counts(pruning, elastic, config.frames):
-        kept[first] = kept.get(first, 0.0) + chance
-        clusters[second] = clusters.get(second, 0.0) + chance
-        if second < first:
-            compared[first] = compared.get(first, 0.0) + chance * comparing
-    return kept, clusters, compared
-
-
-def _parameters(config: D3DP) -> int:
+def _parameters(config: Host) -> int:
     width, hidden = config.width, config.hidden
     norm, square = 2 * width, width**2 + width
     block = 2 * norm + 4 * square + 2 * width * hidden + hidden + width
-    embeddings = 6 * width + (JOINTS + config.frames) * width
-    time = 4 * width**2 + 3 * width
+    embeddings = (3 + config.channels) * width + (JOINTS + config.frames) * width
+    time = 4 * width**2 + 3 * width if config.channels else 0
     head = norm + 3 * width + 3
-    recovery = 0
-    if config.pruning is not None and config.pruning.recovers_by_attention:
-        recovery = config.frames * width + norm + 4 * square
-    return embeddings + time + 2 * config.depth * block + 2 * norm + head + recovery
+    pruning = 0
+    if config.pruning is not None:
+        pruning = config.pruning.places(config.frames) * width
+        if config.pruning.recovers_by_attention:
+            pruning += config.frames * width + 4 * square
+    return embeddings + time + 2 * config.depth * block + 2 * norm + head + pruning
+
+
+def _graph_parameters(nodes: int, inner: int, width: int) -> int:
+    """Of KTPFormer's graph convolution: two matrices, each node's scales, the learned links, batch norm."""
+    return 2 * inner * width + nodes * width + nodes**2 + 2 * width
+
+
+def _ktpformer_tokens(config: Host) -> Mapping[str, float]:
+    linear = (2 + config.channels) * config.width * config.frames * JOINTS  # a node's own; MixSTE's is the neighbours'
+    return {"linear": linear, "other": 2 * JOINTS**2 * config.width * config.frames}
+
+
+def _ktpformer_pair(config: Host, pair: int, count: int) -> Mapping[str, float]:
+    if pair > 0:
+        return {}
+    width = config.width
+    return {"linear": 4 * width**2 * count * JOINTS, "other": 4 * count**2 * width * JOINTS}
+
+
+def _ktpformer_parameters(config: Host) -> int:
+    inner, width = 2 + config.channels, config.width
+    embedding = _graph_parameters(JOINTS, inner, width) - (inner + 1) * width  # in place of MixSTE's
+    return embedding + 2 * _graph_parameters(config.frames, width, width)
+
+
+KTPFORMER = Beside(tokens=_ktpformer_tokens, pair=_ktpformer_pair, parameters=_ktpformer_parameters)

@@ -3,63 +3,21 @@
 Legend: B windows, K denoising steps, H hypotheses, F frames, J joints.
 """
 
-from typing import TYPE_CHECKING, Literal
-
 import torch
 from torch import Tensor
 
-import models
 from models import contract
-from models.config import D3DP, JOINTS, LEFT, RIGHT, Elastic, Pruning
-from models.cost import Cost
+from models.config import D3DP
 from models.diffusion import CLAMP, ddim, q_sample
-from models.htp import Selection, select
-from models.mixste import MixSTE
-from models.pruning.elastic import draw
-
-if TYPE_CHECKING:
-    import numpy as np
-
-_SWAP = dict(zip(LEFT + RIGHT, RIGHT + LEFT, strict=True))
-MIRROR = tuple(_SWAP.get(j, j) for j in range(JOINTS))
-
-
-def mirror(x_J: Tensor) -> Tensor:
-    """Mirrored poses (..., J, 2 or 3): x negated, left and right joints exchanged."""
-    sign = torch.ones(x_J.shape[-1], dtype=x_J.dtype, device=x_J.device)
-    sign[0] = -1
-    return x_J[..., MIRROR, :] * sign
+from models.htp import Selection
+from models.mirror import mirror
+from models.pruning.config import Pruning
 
 
 class Lifter(contract.Lifter):
     """Lifts 2D poses to 3D by denoising; what each method promises stands in the contract."""
 
-    def __init__(self, config: D3DP) -> None:
-        super().__init__()
-        self.config = config
-        self.denoiser = MixSTE(config)
-
-    def select(self, x2d_BFJ2: Tensor, pruning: Pruning | None = None) -> Selection | None:
-        if pruning is not None:
-            self._check(pruning)
-        else:
-            pruning = self.config.pruning
-        if pruning is None:
-            return None
-        selection = select(x2d_BFJ2, pruning)
-        return None if selection is None else selection.to(self.denoiser.head.weight.device)
-
-    def denoise(
-        self,
-        x2d_BFJ2: Tensor,
-        xt_BHFJ3: Tensor,
-        t_B: Tensor,
-        selection: Selection | Literal["compute"] | None = "compute",
-    ) -> Tensor:
-        if selection == "compute":
-            selection = self.select(x2d_BFJ2)
-        x0_BHFJ3: Tensor = self.denoiser(x2d_BFJ2, xt_BHFJ3, t_B, selection)
-        return x0_BHFJ3
+    config: D3DP
 
     @torch.no_grad()
     def lift(
@@ -73,12 +31,7 @@ class Lifter(contract.Lifter):
         noise: torch.Generator | Tensor | None = None,
     ) -> Tensor:
         config = self.config
-        shape = (steps, len(x2d_BFJ2), hypotheses, config.frames, JOINTS, 3)
-        if not isinstance(noise, Tensor):
-            noise = _draw_noise(noise, shape)
-        if noise.shape != shape:
-            raise ValueError(f"noise must be (K, B, H, F, J, 3) = {shape}, got {tuple(noise.shape)}")
-        noise_KBHFJ3 = noise.to(x2d_BFJ2)
+        noise_KBHFJ3 = self._noise(x2d_BFJ2, hypotheses, steps, noise)
         selection = self.select(x2d_BFJ2)
         mirrored_BFJ2 = mirror(x2d_BFJ2)
 
@@ -133,29 +86,3 @@ class Lifter(contract.Lifter):
         x0_BFJ3: Tensor = self.denoiser(x2d_BFJ2, xt_BFJ3[:, None], t_B, selection, keep_LBS)[:, 0]
         distance_BFJ: Tensor = torch.linalg.vector_norm(x0_BFJ3 - x3d_BFJ3, dim=-1)
         return distance_BFJ.mean()
-
-    def elastic(self, elastic: Elastic, rng: "np.random.Generator") -> Pruning:
-        if self.config.pruning is None:
-            return Pruning()
-        return draw(self.config.pruning, elastic, self.config.frames, rng)
-
-    def cost(self, *, hypotheses: int = 1, steps: int = 1, flip: bool = False, elastic: Elastic | None = None) -> Cost:
-        return models.cost(self.config, hypotheses=hypotheses, steps=steps, flip=flip, elastic=elastic)
-
-    def _check(self, pruning: Pruning) -> None:
-        problems = [f"{'.'.join(at)}: {text}" for at, text in pruning.problems(self.config.frames, self.config.depth)]
-        if pruning.recovers_by_attention and self.denoiser.recover is None:
-            problems.append("recovery.kind: this lifter has no weights for cross_attention")
-        if problems:
-            raise ValueError("\n".join(problems))
-
-
-def _draw_noise(generator: torch.Generator | None, shape: tuple[int, ...]) -> Tensor:
-    """(K, B, H, ...): hypothesis by hypothesis, so that the first of many are those of a run with fewer."""
-    if generator is None:
-        generator = torch.Generator().manual_seed(0)
-    steps, windows, hypotheses, *pose = shape
-    draws = [
-        torch.randn(steps, windows, *pose, generator=generator, device=generator.device) for _ in range(hypotheses)
-    ]
-    return torch.stack(draws, dim=2)

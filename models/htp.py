@@ -1,11 +1,12 @@
 """Hierarchical temporal pruning (arXiv 2508.21363; stages after our own design, their equations are not public).
 
-Changes from D3DP:
+Changes from any host:
 - once a window, ``select`` chooses frames from the clean 2D input (TCEP, and by default MGPTP), for all hypotheses,
   denoising steps and both flips;
-- inside the denoiser, ``Passage`` drops the other frames before the configured pairs, limits temporal attention to what
-  was kept (SFT), and recovers all frames before the head.
-Nothing else: the blocks, the sampler, the loss and every weight are D3DP's.
+- inside the network, ``Passage`` drops the other frames before the configured pairs, limits temporal attention to what
+  was kept (SFT), and recovers all frames before the head. What is to be chosen by tokens (HoT's clustering, CVPR 2024,
+  in TCEP's place, or MGPTP's) it chooses in every pass.
+Nothing else: the blocks, the sampler and the loss are the host's, and so are the weights but for learned recovery.
 
 Legend: B windows, H hypotheses, F frames, N kept by TCEP, M kept by MGPTP, D dropped, J joints, C channels.
 """
@@ -17,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.config import MGPTP, POLICIES, TCEP, Pruning
 from models.pruning import mgptp, recover, sft
+from models.pruning.config import MGPTP, POLICIES, TCEP, ByTokens, Pruning
 from models.pruning.tcep import Graph
 
 
@@ -26,7 +27,7 @@ from models.pruning.tcep import Graph
 class Selection:
     """What was decided once a window, ready for any pass; ``None`` where a stage has nothing to say.
 
-    ``tcep_BN``: frames that TCEP keeps. ``mgptp_BM``: frames that MGPTP keeps (None if it looks at tokens).
+    ``tcep_BN``, ``mgptp_BM``: frames that TCEP and MGPTP keep (None if they are chosen by tokens).
     ``guidance_BF``: TCEP's score, for clustering tokens. ``rank_BFF``: neighbours in the graph, for focused attention.
     """
 
@@ -63,7 +64,8 @@ def select(x2d_BFJ2: Tensor, pruning: Pruning) -> Selection | None:
     stage = pruning.tcep or TCEP()
     stride = frames / (kept if kept < frames else clusters)
     graph = Graph(x2d_BFJ2.detach().to("cpu", torch.float64), stride, stage)
-    tcep_BN = POLICIES[stage.policy](graph, kept) if kept < frames else None
+    policy = POLICIES[stage.policy]
+    tcep_BN = None if kept == frames or isinstance(policy, ByTokens) else policy(graph, kept)
     by_tokens = pruning.mgptp is not None and pruning.mgptp.compares_tokens
     return Selection(
         pruning=pruning,
@@ -109,13 +111,17 @@ class Passage:
         self.context_frames_BD: Tensor | None = None
         self.mask_BNN: Tensor | None = None
 
-    def prune(self, pair: int, x_BFJC: Tensor) -> Tensor:
-        """Drops the frames that the stages before ``pair`` drop."""
+    def prune(self, pair: int, x_BFJC: Tensor, places_NC: Tensor | None = None) -> Tensor:
+        """Drops the frames that the stages before ``pair`` drop; ``places_NC`` embeds the places of what TCEP keeps."""
         if self.selection is None:
             return x_BFJC
         stages = self.selection.pruning
-        if stages.tcep is not None and pair == stages.tcep.before_pair and self.selection.tcep_BN is not None:
-            x_BFJC = self._keep(x_BFJC, self.selection.tcep_BN)
+        tcep = stages.tcep
+        if tcep is not None and pair == tcep.before_pair and tcep.count(self.selection.frames) < self.selection.frames:
+            x_BFJC = self._keep(x_BFJC, self._chosen(x_BFJC, tcep))
+            if tcep.embed_places:
+                assert places_NC is not None  # the lifter has checked
+                x_BFJC = x_BFJC + places_NC[:, None]
         if stages.mgptp is not None and pair == stages.mgptp.before_pair:
             x_BFJC = self._cluster(x_BFJC, stages.mgptp)
         if stages.sft is not None and stages.sft.focus is not None and pair in stages.pairs:
@@ -141,6 +147,14 @@ class Passage:
         if self.frames_BN is None:
             return x_BNJC
         return recover.interpolate(x_BNJC, self.frames_BN, self.selection.frames)
+
+    def _chosen(self, x_BFJC: Tensor, stage: TCEP) -> Tensor:
+        assert self.selection is not None
+        if self.selection.tcep_BN is not None:
+            return self.selection.tcep_BN
+        policy = POLICIES[stage.policy]
+        assert isinstance(policy, ByTokens)  # the others have chosen before the pass
+        return policy.choose(x_BFJC, stage.count(self.selection.frames))
 
     def _cluster(self, x_BNJC: Tensor, stage: MGPTP) -> Tensor:
         assert self.selection is not None

@@ -1,75 +1,96 @@
-"""The denoiser: MixSTE (Zhang et al., CVPR 2022) as D3DP (ICCV 2023) uses it.
+"""The network of every host here: MixSTE (Zhang et al., CVPR 2022), and what D3DP (ICCV 2023) adds to denoise with it.
 
-Legend: B windows, H hypotheses, F frames, J joints, C channels, L pairs, S the longest sequence of a block.
+Legend: B windows, H hypotheses, F frames, J joints, A values of a joint that are diffused, C channels, N kept frames,
+L pairs, S the longest sequence of a block.
 """
 
 import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
-from models.config import D3DP, JOINTS
+from models.config import JOINTS, Host
 from models.htp import Passage, Selection
 from models.layers import Block, TimeEmbedding
 from models.pruning.recover import CrossAttention
 
 
 class MixSTE(nn.Module):
-    """Pairs of a spatial and a temporal block over tokens that stay (B x H, F, J, C)."""
+    """Pairs of a spatial and a temporal block over tokens that stay (B x H, F, J, C).
 
-    def __init__(self, config: D3DP) -> None:
+    Where nothing is diffused (A = 0) it is MixSTE itself. Otherwise the noisy state joins the input, and the diffusion
+    time the tokens, as in D3DP. A host with layers of its own overrides ``own_layers``, ``tokens`` or ``along_time``.
+    """
+
+    def __init__(self, config: Host) -> None:
         super().__init__()
         width, hidden = config.width, config.hidden
         self.config = config
-        self.embed = nn.Linear(5, width)
+        self.embed = nn.Linear(2 + config.channels, width)
         self.joint_embedding = nn.Parameter(torch.zeros(JOINTS, width))
         self.frame_embedding = nn.Parameter(torch.zeros(config.frames, width))
         if config.init == "warm":
             nn.init.normal_(self.joint_embedding, std=0.5)
             nn.init.normal_(self.frame_embedding, std=0.1)
-        self.time = TimeEmbedding(width)
+        self.time = TimeEmbedding(width) if config.channels else None
         self.spatial = nn.ModuleList(Block(width, config.heads, hidden, "joints") for _ in range(config.depth))
         self.temporal = nn.ModuleList(Block(width, config.heads, hidden, "frames") for _ in range(config.depth))
         self.spatial_norm = nn.LayerNorm(width, eps=1e-6)
         self.temporal_norm = nn.LayerNorm(width, eps=1e-6)
         self.head_norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, 3)
+        self.own_layers()
         # drawn last, so that a seed gives the host the same weights with and without it
         by_attention = config.pruning is not None and config.pruning.recovers_by_attention
         self.recover = CrossAttention(config.frames, width, config.heads) if by_attention else None
+        places = 0 if config.pruning is None else config.pruning.places(config.frames)
+        self.place_embedding = nn.Parameter(torch.zeros(places, width)) if places else None
+
+    def own_layers(self) -> None:
+        """Makes what a host has in place of these layers, or beside them."""
 
     def forward(
         self,
         x2d_BFJ2: Tensor,
-        xt_BHFJ3: Tensor,
+        xt_BHFJA: Tensor,
         t_B: Tensor,
         selection: Selection | None = None,
         keep_LBS: Tensor | None = None,
     ) -> Tensor:
-        """(B, H, F, J, 3) clean poses in metres from 2D poses, noisy 3D poses and the diffusion times.
+        """(B, H, F, J, 3) clean poses in metres from 2D poses, the noisy state and the diffusion times.
 
         Raises ValueError for windows of another length than the config's.
 
         ``keep_LBS``: stochastic depth's factors of every branch, from ``drop_path``; None keeps all.
         """
-        hypotheses, frames = xt_BHFJ3.shape[1], self.config.frames
+        frames = self.config.frames
         if x2d_BFJ2.shape[1:] != (frames, JOINTS, 2):
             raise ValueError(f"2D windows must be (B, {frames}, {JOINTS}, 2), got {tuple(x2d_BFJ2.shape)}")
-        # the 2D part of the embedding is the same for all hypotheses: W [x2d; xt] = W2 x2d + W3 xt
-        known_BFJC = nnf.linear(self._scaled(x2d_BFJ2), self.embed.weight[:, :2], self.embed.bias)
-        known_BFJC = known_BFJC + (self.joint_embedding + self.time(t_B)[:, None, None])
-        x = (nnf.linear(xt_BHFJ3, self.embed.weight[:, 2:]) + known_BFJC[:, None]).flatten(0, 1)
-        passage = Passage(selection, hypotheses)
+        x = self.tokens(x2d_BFJ2, xt_BHFJA, t_B)
+        passage = Passage(selection, hypotheses=xt_BHFJA.shape[1])
         for pair, (spatial, temporal) in enumerate(zip(self.spatial, self.temporal, strict=True)):
-            x = passage.prune(pair, x)
+            x = passage.prune(pair, x, self.place_embedding)
             x = self.spatial_norm(spatial(x, keep=self._keep(keep_LBS, pair, 0, x)))
             if pair == 0:
-                x = passage.embed(x, self.frame_embedding)
+                x = self.along_time(x, passage)
             keep = self._keep(keep_LBS, pair, 1, x)
             x = temporal(x, context_BDJC=passage.context_BDJC, mask_BFF=passage.mask_BNN, keep=keep)
             x = self.temporal_norm(x)
         x = passage.recover(x, self.recover)
         x0: Tensor = self.head(self.head_norm(x))
-        return x0.view(xt_BHFJ3.shape)
+        return x0.view(*xt_BHFJA.shape[:-1], 3)
+
+    def tokens(self, x2d_BFJ2: Tensor, xt_BHFJA: Tensor, t_B: Tensor) -> Tensor:
+        """(B x H, F, J, C) of what comes in, each joint with its embedding."""
+        # the 2D part of the embedding is the same for all hypotheses: W [x2d; xt] = W2 x2d + W3 xt
+        known_BFJC: Tensor = nnf.linear(self._scaled(x2d_BFJ2), self.embed.weight[:, :2], self.embed.bias)
+        if self.time is None:
+            return known_BFJC + self.joint_embedding
+        known_BFJC = known_BFJC + (self.joint_embedding + self.time(t_B)[:, None, None])
+        return (nnf.linear(xt_BHFJA, self.embed.weight[:, 2:]) + known_BFJC[:, None]).flatten(0, 1)
+
+    def along_time(self, x_BNJC: Tensor, passage: Passage) -> Tensor:
+        """Tokens as the first temporal block gets them: each frame with its embedding."""
+        return passage.embed(x_BNJC, self.frame_embedding)
 
     def drop_path(self, windows: int, generator: torch.Generator) -> Tensor | None:
         """Draws stochastic depth's factors for a batch, (4 L, B, S); None where its rate is 0.

@@ -23,10 +23,15 @@ class Later:
 
 
 class Names:
-    """Marks a text as one of the names in ``known``, to which plugins may add."""
+    """Marks a text as one of the names in ``known``, to which plugins may add, or of those that ``only`` admits."""
 
-    def __init__(self, known: Mapping[str, Any]) -> None:
-        self.known = known
+    def __init__(self, known: Mapping[str, Any], only: Callable[[Any], bool] = lambda thing: True) -> None:
+        self._all, self._only = known, only
+
+    @property
+    def known(self) -> list[str]:
+        """The names as they stand now."""
+        return [name for name, thing in self._all.items() if self._only(thing)]
 
     def problem(self, name: str) -> str | None:
         """What is wrong with ``name``; None where it is known."""
@@ -38,4 +43,4 @@ class Names:
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """For editors: the schema of study files lists what is known when it is asked for."""
-        return {**handler(schema), "enum": list(self.known)}
+        return {**handler(schema), "enum": self.known}

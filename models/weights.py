@@ -10,17 +10,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from models import MODELS, build, host
-from models.config import D3DP, MGPTP, SFT, TCEP, Pruning, Recovery
+from models import MODELS, build, host_of
+from models.config import Host
 from models.contract import Lifter
+from models.pruning.config import MGPTP, SFT, TCEP, Pruning, Recovery
 
 PARTS = {"tcep": TCEP, "sft": SFT, "mgptp": MGPTP, "recovery": Recovery}
 
 
-def metadata(config: D3DP) -> dict[str, str]:
+def metadata(config: Host) -> dict[str, str]:
     """What a file must say beside the weights, so that ``load`` can build their lifter."""
     # one entry: the library writes several in any order
-    return {"lifter": json.dumps({"host": host(config), "config": asdict(config)}, sort_keys=True)}
+    return {"lifter": json.dumps({"host": host_of(config), "config": asdict(config)}, sort_keys=True)}
 
 
 def serialised(lifter: Lifter) -> bytes:
@@ -53,7 +54,7 @@ def load(path: str | PathLike[str]) -> Lifter:
     return lifter
 
 
-def _config(host: str, config: dict[str, Any]) -> D3DP:
+def _config(host: str, config: dict[str, Any]) -> Host:
     pruning = config.pop("pruning", None)
     if pruning is not None:
         parts: dict[str, Any] = {name: None if part is None else PARTS[name](**part) for name, part in pruning.items()}

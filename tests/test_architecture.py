@@ -57,7 +57,7 @@ ROOTS = {
     "schema",
     "plugin",
 }  # where the zoo meets the engine; elsewhere only its torch-free configs
-LISTS = ("models.config", "models.names")
+LISTS = ("models.config", "models.names", "models.pruning.config")
 
 
 def part(path: Path) -> str:

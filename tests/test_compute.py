@@ -9,9 +9,10 @@ from ablate import compute
 from ablate.errors import AblateError
 from ablate.quantities import CLOSED, COUNTED, WATCHED
 from ablate.sections import EvaluateConfig, MeasureConfig
-from models.config import D3DP, MGPTP, SFT, TCEP, Pruning
+from models.config import D3DP
 from models.cost import cost
 from models.d3dp import Lifter
+from models.pruning.config import MGPTP, SFT, TCEP, Pruning
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 TINY = D3DP(frames=27, width=32, depth=2, heads=4)

@@ -25,6 +25,8 @@ MANY = EvaluateConfig(hypotheses=3, steps=2, batch=4)
 class Guess(nn.Module):
     """Lifts to the noise it is handed, so that what evaluation should say is known without a network."""
 
+    channels = 3
+
     def lift(self, x2d_BFJ2: Tensor, *, hypotheses: int, steps: int, flip: bool, eta: float, noise: Tensor) -> Tensor:
         return noise.transpose(0, 1) * 0.1 + x2d_BFJ2.mean()
 
@@ -55,7 +57,7 @@ def by_name(found: Evaluation) -> dict[tuple[str, str, int, str], Metric]:
 def errors_by_hand(on: Windows, config: EvaluateConfig) -> tuple[Array, Array]:
     """Position and velocity errors of ``Guess``'s mean pose at the last step, (W, F) and (W, F - 1), millimetres."""
     everything = on.batch(range(len(on)))
-    pose_WFJ3 = draws(on, np.arange(len(on)), config, 0)[-1].mean(axis=1) * 0.1
+    pose_WFJ3 = draws(on, np.arange(len(on)), config, 0, 3)[-1].mean(axis=1) * 0.1
     pose_WFJ3 = pose_WFJ3 + everything.x2d_BFJ2.mean(axis=(1, 2, 3), keepdims=True)
     position = np.linalg.norm(pose_WFJ3 - everything.x3d_BFJ3, axis=-1).mean(axis=-1)
     moved = np.diff(pose_WFJ3, axis=1) - np.diff(everything.x3d_BFJ3, axis=1)
@@ -93,13 +95,15 @@ def test_neither_the_batch_nor_the_other_windows_change_a_result() -> None:
 
 def test_draws_belong_to_their_window_and_hypothesis() -> None:
     on = some_windows()
-    five_KBHFJ3 = draws(on, np.arange(len(on)), replace(MANY, hypotheses=5), 0)
+    five_KBHFJ3 = draws(on, np.arange(len(on)), replace(MANY, hypotheses=5), 0, 3)
     assert five_KBHFJ3.shape == (2, len(on), 5, FRAMES, 17, 3)
     assert five_KBHFJ3.dtype == np.float32
-    assert np.array_equal(draws(on, np.array([4, 1]), replace(MANY, hypotheses=1), 0), five_KBHFJ3[:, [4, 1], :1])
-    assert np.array_equal(draws(on, np.array([3]), replace(MANY, steps=1, hypotheses=1), 0), five_KBHFJ3[:1, 3:4, :1])
+    assert np.array_equal(draws(on, np.array([4, 1]), replace(MANY, hypotheses=1), 0, 3), five_KBHFJ3[:, [4, 1], :1])
+    assert np.array_equal(
+        draws(on, np.array([3]), replace(MANY, steps=1, hypotheses=1), 0, 3), five_KBHFJ3[:1, 3:4, :1]
+    )
     assert len(np.unique(five_KBHFJ3[..., 0, 0, 0])) == 2 * len(on) * 5  # no window, step or hypothesis shares them
-    assert not np.array_equal(draws(on, np.array([3]), MANY, 1), draws(on, np.array([3]), MANY, 0))
+    assert not np.array_equal(draws(on, np.array([3]), MANY, 1, 3), draws(on, np.array([3]), MANY, 0, 3))
 
 
 def test_nothing_but_the_seed_decides() -> None:

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+import models
 from ablate.records import Record, load_all
+from models.pruning.config import POLICIES
 from tests.conftest import ROOT, TINY
 from tests.test_cli import ablate, refused
 
@@ -180,8 +182,8 @@ def test_records_and_report_name_the_plugins(finished: Path) -> None:
 def test_a_report_needs_the_plugins_and_says_so(finished: Path) -> None:
     told = refused(ablate("report", "s.yaml", cwd=finished))
     assert "s.yaml:13:14: data.name: must be one of synthetic, cmu, got 'slow'" in told
-    assert "must be one of tcep, uniform, random, segment, got 'fastest'" in told
-    assert "must be one of d3dp, htp, htp_fast, htp_max, got 'refined'" in told
+    assert f"must be one of {', '.join(POLICIES)}, got 'fastest'" in told
+    assert f"must be one of {', '.join(models.MODELS)}, got 'refined'" in told
     assert ablate("report", "s.yaml", *GIVEN, cwd=finished).returncode == 0
 
 
@@ -296,6 +298,7 @@ def test_zoo_profile_and_schema_show_what_a_plugin_brings(tmp_path: Path) -> Non
     written(tmp_path)
     entries = json.loads(ablate("zoo", "--json", *GIVEN, cwd=tmp_path).stdout)
     assert [e["size"] for e in entries if e["model"] == "refined"] == ["tiny", "small", "base"]
+    assert "refined" in {e["host"] for e in entries if e["model"] == "htp"}
     told = ablate("profile", "refined", "--size=tiny", "--set=model.rounds=3", "--json", *GIVEN, cwd=tmp_path)
     assert json.loads(told.stdout)["params_m"] == pytest.approx(
         3 * 51 * 52 / 1e6 + next(e["params_m"] for e in entries if (e["model"], e["size"]) == ("d3dp", "tiny"))
@@ -388,12 +391,28 @@ except InputError as error:
 def test_a_preset_of_ones_own_is_a_model_too(tmp_path: Path) -> None:
     (tmp_path / "mild.py").write_text(
         "from dataclasses import replace\nfrom functools import partial\n"
-        "from models import MODELS as ZOO\nfrom models.config import three_stages\n"
+        "from models import MODELS as ZOO\nfrom models.pruning.config import three_stages\n"
         "MODELS = {'mild': replace(ZOO['htp'], preset=partial(three_stages, keep=0.9, clusters=0.8))}\n"
     )
     entries = json.loads(ablate("zoo", "--json", "--plugin", "mild.py", cwd=tmp_path).stdout)
-    gmacs = {e["model"]: e["pass_gmacs"] for e in entries if e["size"] == "base"}
+    gmacs = {e["model"]: e["pass_gmacs"] for e in entries if (e["size"], e["host"]) == ("base", "d3dp")}
     assert gmacs["htp"] < gmacs["mild"] < gmacs["d3dp"]
+
+
+def test_a_policy_that_looks_at_tokens_is_counted_in_every_pass(tmp_path: Path) -> None:
+    (tmp_path / "few.py").write_text(
+        "import torch\nfrom models.pruning.config import ByTokens\n"
+        "def first(x_BFJC, count):\n    return torch.arange(count, device=x_BFJC.device).expand(len(x_BFJC), -1)\n"
+        "POLICIES = {'first': ByTokens(first, lambda frames, width: {'other': 7e9})}\n"
+    )
+    settings = ("--set=model.pruning.tcep.policy=first", "--set=model.pruning.mgptp=null", "--size=tiny", "--json")
+    # the counters see no such product, and say so
+    done = ablate("profile", "htp", *settings, "--plugin=few.py", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "the cost formula and the network have grown apart" in done.stderr
+    (tmp_path / "few.py").write_text((tmp_path / "few.py").read_text().replace("7e9", "7e3"))
+    told = json.loads(ablate("profile", "htp", *settings, "--plugin=few.py", cwd=tmp_path).stdout)
+    assert told["stages"]["selection"] == {"linear": 0.0, "attention": 0.0, "other": pytest.approx(7e-6)}
 
 
 def test_a_study_can_not_name_a_plugin(tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from ablate.errors import InputError
 from ablate.sections import TrainConfig
 from ablate.store import Store
 from ablate.train import Checkpoint, Epoch, Fitted, fit
-from models.config import D3DP, MGPTP, SFT, TCEP, Elastic, Pruning, Recovery
+from models.config import D3DP
 from models.d3dp import Lifter
+from models.pruning.config import MGPTP, SFT, TCEP, Elastic, Pruning, Recovery
 from tests.conftest import ROOT
 from tests.motion import recording, windows
 

@@ -16,8 +16,9 @@ from ablate.errors import InputError, TrainingDiverged
 from ablate.evaluate import evaluate
 from ablate.sections import EvaluateConfig, TrainConfig
 from ablate.train import Epoch, Fitted, fit, learning_rate
-from models.config import D3DP, MGPTP, SFT, TCEP, Elastic, Pruning
+from models.config import D3DP
 from models.d3dp import Lifter
+from models.pruning.config import MGPTP, SFT, TCEP, Elastic, Pruning
 from tests.motion import recording, windows
 
 FRAMES = 9

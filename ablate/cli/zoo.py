@@ -8,7 +8,9 @@ from ablate.cli.app import Json, Set, print_json
 
 
 def zoo(as_json: Json = False) -> None:
-    """List every model and size: parameters, compute of one pass, what it is, its paper.
+    """List every host, and every preset on each: parameters and compute of one pass, what it is, its paper.
+
+    The table is of size base; --json has the other sizes too.
 
     Example: ablate zoo --json
     """
@@ -19,18 +21,19 @@ def zoo(as_json: Json = False) -> None:
     if as_json:
         print_json(entries)
         return
-    columns = ("model", "size", "frames", "params M", "GMACs a pass", "what it is")
-    rows = [
-        (e["model"], e["size"], str(e["frames"]), f"{e['params_m']:.3f}", f"{e['pass_gmacs']:.4g}", e["about"])
-        for e in entries
-    ]
-    print_table("The model zoo", columns, rows)
-    for model, paper in {e["model"]: e["paper"] for e in entries}.items():
-        typer.echo(f"{model}: {paper}")
+    columns = ("model", "host", "params M", "GMACs a pass")
+    base = [e for e in entries if e["size"] == "base"]
+    rows = [(e["model"], e["host"], f"{e['params_m']:.3f}", f"{e['pass_gmacs']:.2f}") for e in base]
+    frames = {e["size"]: e["frames"] for e in entries}
+    title = f"The model zoo at size base, windows of {frames.pop('base')} frames"
+    print_table(f"{title} ({', '.join(f'{size}: {count}' for size, count in frames.items())})", columns, rows)
+    for model, e in {e["model"]: e for e in base}.items():
+        typer.echo(f"{model}: {e['about']}\n  = {e['changes']}\n  {e['paper']}")
 
 
 def profile(
     model: Annotated[str, typer.Argument(help="A model of the zoo.")],
+    host: Annotated[str | None, typer.Option(help="The host that a preset stands on; its own by default.")] = None,
     size: Annotated[str, typer.Option(help="tiny, small or base.")] = "base",
     frames: Annotated[int | None, typer.Option(help="Frames of a window; the size's own by default.")] = None,
     hypotheses: Annotated[int, typer.Option(min=1)] = 1,
@@ -47,7 +50,7 @@ def profile(
     from ablate.catalogue import profile as count
     from ablate.terminal import print_profile
 
-    found = count(model, size, frames, hypotheses, steps, flip, set_)
+    found = count(model, size, frames, hypotheses, steps, flip, set_, host)
     other = count(compare, size, frames, hypotheses, steps, flip, ()) if compare else None
     if other is not None:
         found["reduction_percent"] = {

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from models.config import MGPTP, TCEP, Elastic, Policy, Pruning
+from models.pruning.config import MGPTP, TCEP, Elastic, Policy, Pruning
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,7 +3,7 @@
 Legend: B windows, F frames, E coordinates of a pose, N kept frames.
 
 A policy is a function of a window's graph and a count; it returns (B, count) rising int64 frames with both endpoints,
-the same for a mirrored window. Adding one is a function here and a line in ``models.config.POLICIES``.
+the same for a mirrored window. Adding one is a function here and a line in ``models.pruning.config.POLICIES``.
 """
 
 import hashlib

@@ -13,14 +13,15 @@ from models.pruning.sft import gather
 def interpolation(frames_BN: Tensor, frames: int) -> tuple[Tensor, Tensor, Tensor]:
     """For every frame, which two kept ones it lies between, and how far along: (B, F) each.
 
-    ``frames_BN`` rises and holds both endpoints, so N >= 2.
+    ``frames_BN`` rises, N >= 2. Before its first and after its last frame the way stops: where an endpoint was dropped,
+    its nearest kept frame stands for it.
     """
     count = frames_BN.shape[1]
     wanted = torch.arange(frames, device=frames_BN.device).expand(len(frames_BN), -1).contiguous()
     before = (torch.searchsorted(frames_BN.contiguous(), wanted, right=True) - 1).clamp(0, count - 2)
     after = before + 1
     start, end = frames_BN.gather(1, before), frames_BN.gather(1, after)
-    return before, after, (wanted - start) / (end - start)
+    return before, after, ((wanted - start) / (end - start)).clamp(0, 1)
 
 
 def interpolate(x_BNJC: Tensor, frames_BN: Tensor, frames: int) -> Tensor:
@@ -30,27 +31,30 @@ def interpolate(x_BNJC: Tensor, frames_BN: Tensor, frames: int) -> Tensor:
 
 
 class CrossAttention(nn.Module):
-    """Learned queries, one a frame, attend to the kept tokens of each joint (as HoT, CVPR 2024, does)."""
+    """Learned queries, one a frame, attend to the kept tokens of each joint (as in HoT, CVPR 2024).
+
+    The tokens come normed from the last pair. Each joint has queries of its own in the counting, as published, though
+    all start from the same.
+    """
 
     def __init__(self, frames: int, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.query_FC = nn.Parameter(torch.empty(frames, width).normal_(std=0.1))
-        self.norm = nn.LayerNorm(width, eps=1e-6)
         self.q = nn.Linear(width, width)
         self.k = nn.Linear(width, width)
         self.v = nn.Linear(width, width)
         self.proj = nn.Linear(width, width)
 
     def forward(self, x_BNJC: Tensor) -> Tensor:
-        """(B, N, J, C) -> (B, F, J, C). Queries are the same for all joints; keys and values are each joint's own."""
+        """(B, N, J, C) -> (B, F, J, C)."""
         windows, _, joints, width = x_BNJC.shape
-        source = self.norm(x_BNJC)
+        query_FJC = self.query_FC[:, None].repeat(1, joints, 1)
         # the heads of all joints side by side, (B, J x heads, frames, C / heads): strided views, no permuted copies
         sizes = (joints * self.heads, width // self.heads)
-        q = self.q(self.query_FC).repeat(1, joints).view(1, -1, *sizes).expand(windows, -1, -1, -1).transpose(1, 2)
-        k = self.k(source).view(windows, -1, *sizes).transpose(1, 2)
-        v = self.v(source).view(windows, -1, *sizes).transpose(1, 2)
+        q = self.q(query_FJC).view(1, -1, *sizes).expand(windows, -1, -1, -1).transpose(1, 2)
+        k = self.k(x_BNJC).view(windows, -1, *sizes).transpose(1, 2)
+        v = self.v(x_BNJC).view(windows, -1, *sizes).transpose(1, 2)
         out = nnf.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(windows, -1, joints, width)
         update: Tensor = self.proj(out)
-        return self.query_FC[:, None] + update
+        return query_FJC + update

@@ -13,7 +13,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from models.config import JOINTS, LEFT, RIGHT, TCEP
+from models.config import JOINTS, LEFT, RIGHT
+from models.pruning.config import TCEP
 
 CENTRE = tuple(j for j in range(JOINTS) if j not in LEFT + RIGHT)
 # Descriptors are rounded to this grid, far under any detector's noise: then products and their sums are exact in

@@ -1,4 +1,4 @@
-"""What every name in the zoo must do, at size tiny."""
+"""What every host must do, plain and with each kind of pruning on it, at size tiny."""
 
 import dataclasses
 from pathlib import Path
@@ -10,17 +10,19 @@ import torch
 from safetensors.torch import save_file
 
 import models
-from models.config import SFT, TCEP, Elastic, Pruning, Recovery
 from models.contract import Lifter
 from models.mixste import MixSTE
+from models.pruning.config import MGPTP, SFT, TCEP, Elastic, Pruning, Recovery
+from tests.models.combinations import COMBINATIONS, called, several
 from tests.models.motion import poses, windows
 
 FRAMES = models.SIZES["tiny"]["frames"]
 
 
-@pytest.fixture(params=models.MODELS)
+@pytest.fixture(params=COMBINATIONS, ids=called)
 def lifter(request: pytest.FixtureRequest) -> Lifter:
-    return models.build(request.param, size="tiny", seed=0)
+    name, host = request.param
+    return models.build(name, size="tiny", host=host, seed=0)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -28,8 +30,9 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def test_lift_is_finite_and_shaped(lifter: Lifter) -> None:
-    out = lifter.lift(windows(2, FRAMES), hypotheses=3, steps=2)
-    assert out.shape == (2, 2, 3, FRAMES, 17, 3)
+    hypotheses, steps = several(lifter.config, 3), several(lifter.config, 2)
+    out = lifter.lift(windows(2, FRAMES), hypotheses=hypotheses, steps=steps)
+    assert out.shape == (2, steps, hypotheses, FRAMES, 17, 3)
     assert out.isfinite().all()
 
 
@@ -45,15 +48,21 @@ def test_gradient_reaches_learned_recovery() -> None:
 
 
 def test_same_seed_same_output(lifter: Lifter) -> None:
-    x2d = windows(2, FRAMES)
-    first, second = (lifter.lift(x2d, hypotheses=2, steps=2, noise=generator(3)) for _ in range(2))
+    x2d, count = windows(2, FRAMES), several(lifter.config, 2)
+    first, second = (lifter.lift(x2d, hypotheses=count, steps=count, noise=generator(3)) for _ in range(2))
     assert torch.equal(first, second)
     assert torch.equal(lifter.lift(x2d), lifter.lift(x2d))
-    assert not torch.equal(lifter.lift(x2d, noise=generator(3)), lifter.lift(x2d, noise=generator(4)))
+    other = torch.equal(lifter.lift(x2d, noise=generator(3)), lifter.lift(x2d, noise=generator(4)))
+    assert other == (not lifter.channels)
 
 
 def test_first_hypotheses_of_many_are_those_of_few(lifter: Lifter) -> None:
     x2d = windows(1, FRAMES)
+    if not lifter.channels:
+        for hypotheses, steps in ((2, 1), (1, 2)):
+            with pytest.raises(ValueError, match="has one hypothesis and one step"):
+                lifter.lift(x2d, hypotheses=hypotheses, steps=steps)
+        return
     many, few = (lifter.lift(x2d, hypotheses=h, steps=2, noise=generator(3)) for h in (3, 2))
     assert torch.equal(many[:, :, :2], few)
 
@@ -71,6 +80,7 @@ def test_training_draws_come_from_the_generator_alone(lifter: Lifter) -> None:
 
 def test_rows_of_a_batch_have_the_draws_of_the_whole(lifter: Lifter) -> None:
     x2d, x3d = windows(3, FRAMES), poses(3, FRAMES)
+    lifter.train(not lifter.config.whole_batch)
     whole = lifter.loss(x2d, x3d, generator=generator(5))
     first, last = (lifter.loss(x2d, x3d, generator=generator(5), rows=rows) for rows in (slice(0, 2), slice(2, 3)))
     torch.testing.assert_close((2 * first + last) / 3, whole)
@@ -141,6 +151,18 @@ def test_unknown_names(arguments: tuple[str, ...], message: str) -> None:
         models.build(*arguments)
 
 
+def test_presets_stand_on_any_host_and_hosts_on_none() -> None:
+    on = models.config("htp", size="tiny", host="mixste")
+    assert type(on) is type(models.config("mixste"))
+    assert on.pruning == models.config("htp", size="tiny").pruning
+    assert models.config("d3dp", host="d3dp") == models.config("d3dp")
+    assert models.config("hot", host="mixste") == models.config("hot")
+    with pytest.raises(ValueError, match="d3dp is a host itself, so it can't stand on mixste"):
+        models.config("d3dp", host="mixste")
+    with pytest.raises(ValueError, match="unknown host 'htp_fast'"):
+        models.config("htp", host="htp_fast")
+
+
 def test_unknown_field_and_bad_values() -> None:
     with pytest.raises(ValueError, match="did you mean 'frames'"):
         models.config("d3dp", frame=9)
@@ -148,22 +170,34 @@ def test_unknown_field_and_bad_values() -> None:
         models.config("d3dp", size="tiny", heads=5)
     with pytest.raises(ValueError, match=r"pruning\.tcep\.keep_ratio"):
         models.config("d3dp", pruning=Pruning(tcep=TCEP(keep_ratio=0.0)))
+    with pytest.raises(ValueError, match="loss: mixste looks at how poses move"):
+        models.config("mixste", frames=1, loss="mixste")
+    by_tokens = Pruning(tcep=TCEP(policy="dpc_knn"), mgptp=MGPTP())
+    with pytest.raises(ValueError, match=r"mgptp\.source: dpc_knn chooses by each pass's tokens"):
+        models.config("d3dp", pruning=by_tokens)
 
 
 def test_misfits_are_named(lifter: Lifter) -> None:
-    x2d = windows(1, FRAMES)
+    x2d, hypotheses = windows(1, FRAMES), several(lifter.config, 2)
     with pytest.raises(ValueError, match=r"2D windows must be \(B, 27, 17, 2\)"):
         lifter.lift(windows(1, FRAMES - 1))
     with pytest.raises(ValueError, match="noise must be"):
-        lifter.lift(x2d, hypotheses=2, noise=torch.zeros(1, 1, 1, FRAMES, 17, 3))
+        lifter.lift(x2d, hypotheses=hypotheses, noise=torch.zeros(1, 1, hypotheses, FRAMES, 17, lifter.channels + 1))
     with pytest.raises(ValueError, match=r"tcep\.keep_frames"):
         lifter.select(x2d, Pruning(tcep=TCEP(keep_ratio=None, keep_frames=40)))
-    with pytest.raises(ValueError, match="no weights for cross_attention"):
-        lifter.select(x2d, Pruning(tcep=TCEP(), recovery=Recovery(kind="cross_attention")))
+    with pytest.raises(ValueError, match="no weights for the places of 14 frames"):
+        lifter.select(x2d, Pruning(tcep=TCEP(embed_places=True)))
+    if lifter.denoiser.recover is None:
+        with pytest.raises(ValueError, match="no weights for cross_attention"):
+            lifter.select(x2d, Pruning(tcep=TCEP(), recovery=Recovery(kind="cross_attention")))
 
 
 def test_elastic_draws_train_every_name(lifter: Lifter) -> None:
     rng = np.random.default_rng(0)
+    if lifter.denoiser.place_embedding is not None:
+        with pytest.raises(ValueError, match="learned for one count"):
+            lifter.elastic(Elastic(), rng)
+        return
     for _ in range(4):
         pruning = lifter.elastic(Elastic(), rng)
         loss = lifter.loss(windows(2, FRAMES), poses(2, FRAMES), generator=generator(), pruning=pruning)

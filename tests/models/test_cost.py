@@ -15,9 +15,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import models
-from models.config import D3DP, MGPTP, SFT, TCEP, Elastic, Pruning, Recovery
+from models.config import Host
 from models.contract import Lifter
 from models.htp import Selection
+from models.pruning.config import MGPTP, SFT, TCEP, Elastic, Pruning, Recovery
+from tests.models.combinations import COMBINATIONS as COMBINED
+from tests.models.combinations import Combination, called
 from tests.models.motion import windows
 
 COMBINATIONS = [
@@ -36,11 +39,11 @@ COMBINATIONS = [
 ]
 
 
-def counted_gmacs(config: D3DP) -> float:
+def counted_gmacs(config: Host) -> float:
     """One pass on the meta device, by torch's counter."""
     with torch.device("meta"):
         lifter = models.build(config)
-        xt, t = torch.empty(1, 1, config.frames, 17, 3), torch.zeros(1, dtype=torch.int64)
+        xt, t = torch.empty(1, 1, config.frames, 17, config.channels), torch.zeros(1, dtype=torch.int64)
     x2d = windows(1, config.frames)
     selection = lifter.select(x2d)
     with FlopCounterMode(display=False) as counter:
@@ -48,14 +51,16 @@ def counted_gmacs(config: D3DP) -> float:
     return float(counter.get_total_flops()) / 2e9
 
 
-def parameters_m(config: D3DP) -> float:
+def parameters_m(config: Host) -> float:
     with torch.device("meta"):
         return sum(p.numel() for p in models.build(config).parameters()) / 1e6
 
 
-@pytest.mark.parametrize(("name", "size"), [*itertools.product(models.MODELS, models.SIZES)])
-def test_counter_agrees_for_every_name_and_size(name: str, size: str) -> None:
-    config = models.config(name, size)
+@pytest.mark.parametrize("size", models.SIZES)
+@pytest.mark.parametrize("combination", [*COMBINED, ("htp_fast", None), ("htp_max", None)], ids=called)
+def test_counter_agrees_for_every_host_and_size(combination: Combination, size: str) -> None:
+    name, host = combination
+    config = models.config(name, size, host=host)
     cost = models.cost(config)
     counted = counted_gmacs(config)
     assert counted == pytest.approx(cost.pass_gmacs, rel=0.005)
@@ -91,13 +96,15 @@ class Pass(nn.Module):
         super().__init__()
         self.lifter, self.x2d, self.selection = lifter, x2d, selection
 
-    def forward(self, xt_BHFJ3: Tensor) -> Tensor:
-        return self.lifter.denoise(self.x2d, xt_BHFJ3, torch.zeros(1, dtype=torch.int64), self.selection)
+    def forward(self, xt_BHFJA: Tensor) -> Tensor:
+        return self.lifter.denoise(self.x2d, xt_BHFJA, torch.zeros(1, dtype=torch.int64), self.selection)
 
 
-@pytest.mark.parametrize(("name", "size"), [*itertools.product(["d3dp", "htp"], ["tiny", "small"])])
-def test_ptflops_agrees(name: str, size: str) -> None:
-    lifter = models.build(name, size).eval()
+@pytest.mark.parametrize("size", ["tiny", "small"])
+@pytest.mark.parametrize("combination", COMBINED, ids=called)
+def test_ptflops_agrees(combination: Combination, size: str) -> None:
+    name, host = combination
+    lifter = models.build(name, size, host=host).eval()
     frames = lifter.config.frames
     x2d = windows(1, frames)
     aten: Any = torch.ops.aten
@@ -105,13 +112,20 @@ def test_ptflops_agrees(name: str, size: str) -> None:
     with sdpa_kernel(SDPBackend.MATH), torch.no_grad():
         macs, _ = get_model_complexity_info(
             Pass(lifter, x2d, lifter.select(x2d)),
-            (1, frames, 17, 3),
+            (1, frames, 17, lifter.channels),
             print_per_layer_stat=False,
             as_strings=False,
             backend="aten",
             custom_modules_hooks={aten.addmm: lambda inputs, outputs: outputs[0].numel() * inputs[1].shape[-1]},
         )
     assert macs / 1e9 == pytest.approx(lifter.cost().pass_gmacs, rel=0.015)
+
+
+@pytest.mark.parametrize(("name", "gmacs", "params_m"), [("mixste", 147.42, 33.784), ("hot", 88.09, 35.000)])
+def test_base_figures_of_the_published_models(name: str, gmacs: float, params_m: float) -> None:
+    cost = models.cost(models.config(name))
+    assert cost.inference_gmacs == pytest.approx(gmacs, rel=0.005)
+    assert cost.params_m == pytest.approx(params_m, rel=0.0005)
 
 
 def test_base_figures_of_d3dp() -> None:
@@ -168,7 +182,7 @@ def test_training_cost_knows_which_policies_compare(source: Literal["descriptors
 
 def test_no_torch_for_configs_costs_and_listing() -> None:
     code = (
-        "import sys, models; from models.config import Elastic;"
+        "import sys, models; from models.pruning.config import Elastic;"
         "[models.cost(models.config(name), elastic=Elastic()) for name in models.MODELS];"
         "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     )

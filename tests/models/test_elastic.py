@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import models
-from models.config import MGPTP, POLICIES, SFT, TCEP, Elastic, Pruning
+from models.pruning.config import MGPTP, SFT, TCEP, Elastic, Pruning
 from models.pruning.elastic import counts, draw
 
 FRAMES = 81
@@ -29,7 +29,7 @@ def test_draws_stay_in_their_ranges_and_fit_the_host() -> None:
     steps = drawn(elastic)
     dense = [step for step in steps if step == Pruning()]
     assert 0.15 < len(dense) / len(steps) < 0.25
-    assert {step.tcep.policy for step in steps if step.tcep} == set(POLICIES)
+    assert {step.tcep.policy for step in steps if step.tcep} == set(elastic.policies)
     assert {step.mgptp.policy for step in steps if step.tcep and step.mgptp and step.tcep.policy == "uniform"} == {
         "uniform"
     }

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 import models
-from models.config import MGPTP, SFT, TCEP, Pruning
-from models.d3dp import mirror
 from models.htp import select
+from models.mirror import mirror
+from models.pruning.config import MGPTP, SFT, TCEP, Pruning
 from models.pruning.mgptp import COVERAGE, best_of_segments, peak_scores, squared_distances
 from models.pruning.tcep import Graph
 from tests.models.motion import still, windows

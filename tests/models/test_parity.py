@@ -9,8 +9,9 @@ from torch import Tensor
 
 from models import checkpoint, diffusion
 from models.config import D3DP
-from models.d3dp import Lifter, mirror
+from models.d3dp import Lifter
 from models.layers import sinusoid
+from models.mirror import mirror
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "d3dp.npz"
 TRAINING_GRADIENTS = {

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 import models
-from models.config import MGPTP, SFT, TCEP, Pruning
 from models.htp import Passage, Selection, select
 from models.layers import Attention, Block
 from models.pruning import sft
+from models.pruning.config import MGPTP, SFT, TCEP, Pruning
 from models.pruning.recover import CrossAttention, interpolate, interpolation
 from models.pruning.tcep import Graph
 from tests.models.motion import windows
@@ -147,7 +147,7 @@ def test_learned_recovery_attends_joint_by_joint(tokens: Tensor, kept: Tensor) -
     moved[:, :, 3] += torch.randn(WIDTH)
     changed = (layer(moved) != out).any(-1).any(1)
     assert changed.tolist() == [[joint == 3 for joint in range(17)]] * 3
-    source = layer.norm(left[:, :, 5])
+    source = left[:, :, 5]
     heads = [
         y.unflatten(-1, (4, -1)).transpose(-3, -2) for y in (layer.q(layer.query_FC), layer.k(source), layer.v(source))
     ]

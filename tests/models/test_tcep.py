@@ -7,13 +7,15 @@ import torch
 from torch import Tensor
 
 import models
-from models.config import LEFT, POLICIES, RIGHT, TCEP, Policy, Pruning
-from models.d3dp import MIRROR, mirror
+from models.config import LEFT, RIGHT
 from models.htp import select
+from models.mirror import MIRROR, mirror
+from models.pruning.config import POLICIES, TCEP, Policy, Pruning, by_tokens
 from models.pruning.tcep import Graph, frames_by_density
 from tests.models.motion import burst, still, windows
 
 FRAMES = 81
+BY_WINDOW = [policy for policy in POLICIES if by_tokens(policy) is None]
 
 
 def kept(x2d: Tensor, policy: Policy = "tcep", count: int = 27, share: float | None = None) -> Tensor:
@@ -24,7 +26,7 @@ def kept(x2d: Tensor, policy: Policy = "tcep", count: int = 27, share: float | N
     return selection.tcep_BN
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", BY_WINDOW)
 @pytest.mark.parametrize("count", [2, 3, 9, 41, 80])
 def test_counts_are_exact_distinct_sorted_with_both_ends(policy: Policy, count: int) -> None:
     x2d = torch.cat([windows(4, FRAMES), still(1, FRAMES), burst(FRAMES, 20, 40), torch.zeros(1, FRAMES, 17, 2)])
@@ -35,14 +37,14 @@ def test_counts_are_exact_distinct_sorted_with_both_ends(policy: Policy, count: 
     assert (frames_BN[:, -1] == FRAMES - 1).all()
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", BY_WINDOW)
 def test_mirrored_windows_keep_the_same_frames(policy: Policy) -> None:
     x2d = windows(16, FRAMES)
     assert not torch.equal(mirror(x2d), x2d)
     assert torch.equal(kept(mirror(x2d), policy), kept(x2d, policy))
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", BY_WINDOW)
 def test_selection_is_a_function_of_the_window_alone(policy: Policy) -> None:
     x2d = windows(8, FRAMES)
     together = kept(x2d, policy)
@@ -58,7 +60,7 @@ def test_selection_is_a_function_of_the_window_alone(policy: Policy) -> None:
 
 def test_policies_differ_and_random_ones_depend_on_the_window() -> None:
     x2d = windows(4, FRAMES)
-    choices = [kept(x2d, policy) for policy in POLICIES]
+    choices = [kept(x2d, policy) for policy in BY_WINDOW]
     assert not any(torch.equal(a, b) for a, b in itertools.combinations(choices, 2))
     for choice in (kept(x2d, "random"), kept(x2d, "segment")):
         assert len({tuple(row) for row in choice.tolist()}) == len(x2d)
