@@ -134,8 +134,9 @@ class Lifter(nn.Module, ABC):
 
     def _check(self, pruning: Pruning) -> None:
         problems = [f"{'.'.join(at)}: {text}" for at, text in replace(self.config, pruning=pruning).problems()]
-        if pruning.recovers_by_attention and self.denoiser.recover is None:
-            problems.append("pruning.recovery.kind: this lifter has no weights for cross_attention")
+        own = self.config.pruning or Pruning()
+        if pruning.recovers_by_attention and not (own.recovers_by_attention and own.recovery == pruning.recovery):
+            problems.append(f"pruning.recovery.kind: this lifter has no weights for {pruning.recovery.kind}")
         places, learned = pruning.places(self.config.frames), self.denoiser.place_embedding
         if places and (learned is None or len(learned) != places):
             problems.append(f"pruning.tcep.embed_places: this lifter has no weights for the places of {places} frames")

@@ -193,7 +193,7 @@ def _parameters(config: Host) -> int:
     if config.pruning is not None:
         pruning = config.pruning.places(config.frames) * width
         if config.pruning.recovers_by_attention:
-            pruning += config.frames * width + 4 * square
+            pruning += config.pruning.queries(config.frames) * width + 4 * square
     return embeddings + time + 2 * config.depth * block + 2 * norm + head + pruning
 
 

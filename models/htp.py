@@ -5,7 +5,7 @@ Changes from any host:
   denoising steps and both flips;
 - inside the network, ``Passage`` drops the other frames before the configured pairs, limits temporal attention to what
   was kept (SFT), and recovers all frames before the head. What is to be chosen by tokens (HoT's clustering, CVPR 2024,
-  in TCEP's place, or MGPTP's) it chooses in every pass.
+  in TCEP's place, or MGPTP's) it chooses in every pass; one policy merges frames where the others drop them.
 Nothing else: the blocks, the sampler and the loss are the host's, and so are the weights but for learned recovery.
 
 Legend: B windows, H hypotheses, F frames, N kept by TCEP, M kept by MGPTP, D dropped, J joints, C channels.
@@ -16,10 +16,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from models.pruning import mgptp, recover, sft
-from models.pruning.config import MGPTP, POLICIES, TCEP, ByTokens, Pruning
+from models.layers import Block
+from models.pruning import merge, mgptp, recover, sft
+from models.pruning.attention import received
+from models.pruning.config import MGPTP, POLICIES, TCEP, ByTokens, Pruning, by_tokens
 from models.pruning.tcep import Graph
 
 
@@ -100,7 +102,10 @@ class Passage:
     """One pass's tokens on their way through the pairs: which frames are still there, and what was frozen.
 
     ``frames_BN``: frames of the window that are left (None: all). ``context_BDJC``: dropped frames as they were, which
-    kept ones still see where SFT is absent. ``mask_BNN``: who sees whom, where SFT focuses. Without a selection every
+    kept ones still see where SFT is absent. ``mask_BNN``: who sees whom, where SFT focuses; or, where frames were
+    merged, what is added to attention's logits (float), and ``frames_BN`` is the first frame of each group.
+    ``before_BFJC``: all tokens as they were when the first were dropped, where recovery asks with them.
+    ``received_BF``: the attention that each frame received, where TCEP's policy sees it. Without a selection every
     method hands its tokens back untouched.
     """
 
@@ -110,6 +115,8 @@ class Passage:
         self.context_BDJC: Tensor | None = None
         self.context_frames_BD: Tensor | None = None
         self.mask_BNN: Tensor | None = None
+        self.before_BFJC: Tensor | None = None
+        self.received_BF: Tensor | None = None
 
     def prune(self, pair: int, x_BFJC: Tensor, places_NC: Tensor | None = None) -> Tensor:
         """Drops the frames that the stages before ``pair`` drop; ``places_NC`` embeds the places of what TCEP keeps."""
@@ -118,7 +125,8 @@ class Passage:
         stages = self.selection.pruning
         tcep = stages.tcep
         if tcep is not None and pair == tcep.before_pair and tcep.count(self.selection.frames) < self.selection.frames:
-            x_BFJC = self._keep(x_BFJC, self._chosen(x_BFJC, tcep))
+            drop = self._merge if stages.merges else self._keep
+            x_BFJC = drop(x_BFJC, self._chosen(x_BFJC, tcep))
             if tcep.embed_places:
                 assert places_NC is not None  # the lifter has checked
                 x_BFJC = x_BFJC + places_NC[:, None]
@@ -132,9 +140,26 @@ class Passage:
         """Adds each frame's learned embedding, also to those that were dropped before they met it."""
         if self.frames_BN is None:
             return x_BNJC + embedding_FC[:, None]
+        if self.before_BFJC is not None:
+            self.before_BFJC = self.before_BFJC + embedding_FC[:, None]
         if self.context_BDJC is not None and self.context_frames_BD is not None:
             self.context_BDJC = self.context_BDJC + embedding_FC[self.context_frames_BD][:, :, None]
+        if self.selection is not None and self.selection.pruning.merges:
+            embeddings_BFJC = embedding_FC[None, :, None].expand(len(x_BNJC), -1, -1, -1)
+            return x_BNJC + merge.means(embeddings_BFJC, self.frames_BN)
         return x_BNJC + embedding_FC[self.frames_BN][:, :, None]
+
+    def watch(self, pair: int, temporal: nn.Module, x_BFJC: Tensor) -> None:
+        """Notes what ``pair``'s temporal block looks at in the tokens that it is about to get, where TCEP asks next."""
+        tcep = None if self.selection is None else self.selection.pruning.tcep
+        if self.selection is None or tcep is None or pair != tcep.before_pair - 1:
+            return
+        policy = by_tokens(tcep.policy)
+        if policy is None or policy.sees != "attention" or tcep.count(self.selection.frames) == x_BFJC.shape[1]:
+            return
+        assert isinstance(temporal, Block)  # a host with other layers along time has to say what they look at
+        with torch.no_grad():
+            self.received_BF = received(temporal.norm1(x_BFJC), temporal.attn.qkv, temporal.attn.heads)
 
     def recover(self, x_BNJC: Tensor, attention: recover.CrossAttention | None) -> Tensor:
         """All frames again."""
@@ -142,11 +167,13 @@ class Passage:
             return x_BNJC
         if self.selection.pruning.recovers_by_attention:
             assert attention is not None  # the lifter has checked
-            recovered: Tensor = attention(x_BNJC)
+            # where nothing was dropped the tokens are still what they were
+            recovered: Tensor = attention(x_BNJC, x_BNJC if self.before_BFJC is None else self.before_BFJC)
             return recovered
         if self.frames_BN is None:
             return x_BNJC
-        return recover.interpolate(x_BNJC, self.frames_BN, self.selection.frames)
+        again = merge.unmerge if self.selection.pruning.merges else recover.interpolate
+        return again(x_BNJC, self.frames_BN, self.selection.frames)
 
     def _chosen(self, x_BFJC: Tensor, stage: TCEP) -> Tensor:
         assert self.selection is not None
@@ -154,7 +181,9 @@ class Passage:
             return self.selection.tcep_BN
         policy = POLICIES[stage.policy]
         assert isinstance(policy, ByTokens)  # the others have chosen before the pass
-        return policy.choose(x_BFJC, stage.count(self.selection.frames))
+        seen = x_BFJC if policy.sees == "tokens" else self.received_BF
+        assert seen is not None  # watched in the pair before
+        return policy.choose(seen, stage.count(self.selection.frames))
 
     def _cluster(self, x_BNJC: Tensor, stage: MGPTP) -> Tensor:
         assert self.selection is not None
@@ -182,6 +211,7 @@ class Passage:
     def _keep(self, x_BNJC: Tensor, positions_BM: Tensor) -> Tensor:
         assert self.selection is not None
         count = x_BNJC.shape[1]
+        self._remember(x_BNJC)
         if self.selection.pruning.sft is None:
             dropped_BD = sft.others(positions_BM, count)
             frozen, frozen_frames = [sft.gather(x_BNJC, dropped_BD)], [self._numbers(dropped_BD)]
@@ -190,6 +220,19 @@ class Passage:
             self.context_BDJC, self.context_frames_BD = torch.cat(frozen, dim=1), torch.cat(frozen_frames, dim=1)
         self.frames_BN = self._numbers(positions_BM)
         return sft.gather(x_BNJC, positions_BM)
+
+    def _merge(self, x_BFJC: Tensor, firsts_BN: Tensor) -> Tensor:
+        self._remember(x_BFJC)
+        self.frames_BN = firsts_BN
+        self.mask_BNN = merge.size_bias(firsts_BN, x_BFJC.shape[1])
+        return merge.means(x_BFJC, firsts_BN)
+
+    def _remember(self, x_BNJC: Tensor) -> None:
+        """Keeps the tokens of before the first pruning where recovery asks with them, having learned no queries."""
+        assert self.selection is not None
+        stages = self.selection.pruning
+        if self.frames_BN is None and stages.recovers_by_attention and not stages.queries(self.selection.frames):
+            self.before_BFJC = x_BNJC
 
     def _numbers(self, positions_BM: Tensor) -> Tensor:
         """Positions among the frames that are left -> frames of the window."""

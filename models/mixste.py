@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from models.config import JOINTS, Host
 from models.htp import Passage, Selection
 from models.layers import Block, TimeEmbedding
+from models.pruning.config import Pruning
 from models.pruning.recover import CrossAttention
 
 
@@ -40,9 +41,10 @@ class MixSTE(nn.Module):
         self.head = nn.Linear(width, 3)
         self.own_layers()
         # drawn last, so that a seed gives the host the same weights with and without it
-        by_attention = config.pruning is not None and config.pruning.recovers_by_attention
-        self.recover = CrossAttention(config.frames, width, config.heads) if by_attention else None
-        places = 0 if config.pruning is None else config.pruning.places(config.frames)
+        pruning = config.pruning or Pruning()
+        queries = pruning.queries(config.frames)
+        self.recover = CrossAttention(queries, width, config.heads) if pruning.recovers_by_attention else None
+        places = pruning.places(config.frames)
         self.place_embedding = nn.Parameter(torch.zeros(places, width)) if places else None
 
     def own_layers(self) -> None:
@@ -72,6 +74,7 @@ class MixSTE(nn.Module):
             x = self.spatial_norm(spatial(x, keep=self._keep(keep_LBS, pair, 0, x)))
             if pair == 0:
                 x = self.along_time(x, passage)
+            passage.watch(pair, temporal, x)
             keep = self._keep(keep_LBS, pair, 1, x)
             x = temporal(x, context_BDJC=passage.context_BDJC, mask_BFF=passage.mask_BNN, keep=keep)
             x = self.temporal_norm(x)

@@ -17,7 +17,7 @@ ROWS = (
     {"__main__"},
     {"cli", "__init__"},
     {"notebook"},
-    {"runner", "catalogue", "bench"},
+    {"runner", "catalogue", "bench", "audit"},
     {"presentation"},
     {"scheduled", "budget", "predictions", "outlook"},
     {"mirror", "crew", "reproduce"},
@@ -56,6 +56,7 @@ ROOTS = {
     "probe",
     "schema",
     "plugin",
+    "audit",
 }  # where the zoo meets the engine; elsewhere only its torch-free configs
 LISTS = ("models.config", "models.names", "models.pruning.config")
 

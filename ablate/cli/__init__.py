@@ -2,7 +2,7 @@
 
 import os
 
-from ablate.cli import bench, state, study, zoo
+from ablate.cli import audit, bench, state, study, zoo
 from ablate.cli.app import app, with_plugins
 
 # In the order of `ablate --help`.
@@ -21,6 +21,7 @@ COMMANDS = (
     state.ui,
     zoo.zoo,
     zoo.profile,
+    audit.audit,
     bench.bench,
 )
 for command in COMMANDS:

@@ -21,12 +21,16 @@ Problem = tuple[tuple[str, ...], str]
 class ByTokens:
     """A policy that looks at the tokens of every pass, where the others look at the window once.
 
-    ``choose`` gets the tokens that are about to be pruned, (B, F, J, C), and a count; it gives rising frames,
-    (B, count), without a gradient. ``macs`` says what that costs a pass of so many frames and channels, by kind.
+    ``choose`` gets what the policy ``sees``, and a count; it gives rising frames, (B, count), without a gradient.
+    ``sees``: the ``tokens`` that are about to be pruned, (B, F, J, C), or the ``attention`` that each frame received in
+    the temporal block before, (B, F). ``macs`` says what that costs a pass of so many frames and channels, by kind.
+    ``merges``: the frames given are each the first of a group, of which the mean is kept; 0 must be among them.
     """
 
     choose: "Callable[[Tensor, int], Tensor]"
     macs: Callable[[int, int], Mapping[str, float]]
+    sees: Literal["tokens", "attention"] = "tokens"
+    merges: bool = False
 
 
 # What may choose the kept frames: each gets a window's graph and a count, and gives the frames, (B, count).
@@ -35,10 +39,15 @@ POLICIES: "dict[str, Callable[[Graph, int], Tensor] | ByTokens]" = {
     "uniform": Later("models.pruning.policies:uniform"),
     "random": Later("models.pruning.policies:random"),
     "segment": Later("models.pruning.policies:segment"),
-    "dpc_knn": ByTokens(Later("models.pruning.dpc_knn:dpc_knn"), lambda frames, width: {"other": frames**2 * width}),
+    "motion": Later("models.pruning.policies:motion"),
+    "dpc_knn": ByTokens(Later("models.pruning.dpc_knn:dpc_knn"), Later("models.pruning.macs:dpc_knn")),
+    "merge": ByTokens(Later("models.pruning.merge:merge"), Later("models.pruning.macs:merge"), merges=True),
+    "attention": ByTokens(
+        Later("models.pruning.attention:attention"), Later("models.pruning.macs:attention"), sees="attention"
+    ),
 }
-# Those that look at no frame; the others are counted as comparing all frames of a window with each other.
-UNSEEING = ("uniform", "random", "segment")
+# Those that look at no frame, or at each alone; the others are counted as comparing all frames of a window.
+UNSEEING = ("uniform", "random", "segment", "motion")
 
 
 def by_tokens(policy: str) -> ByTokens | None:
@@ -77,8 +86,10 @@ class TCEP:
     """Temporal-correlation frame choice, computed once a window from the clean 2D input.
 
     ``policy`` names what chooses the frames at the same count: ``tcep`` itself, or another in its place. ``random``
-    and ``segment`` (one random frame a segment) take the window's own content as their seed; ``dpc_knn`` clusters the
-    joint-pooled tokens of every pass (HoT, CVPR 2024), and promises no endpoints.
+    and ``segment`` (one random frame a segment) take the window's own content as their seed; ``motion`` keeps the
+    frames in which most moves; ``dpc_knn`` clusters the joint-pooled tokens of every pass (HoT, CVPR 2024), and
+    promises no endpoints; ``attention`` keeps the frames that receive most in the last dense temporal block;
+    ``merge`` drops none, but makes one of neighbours that are alike, and interpolation gives each frame its group's.
     ``keep_ratio`` (of the window, in (0, 1]) and ``keep_frames`` (a count) exclude each other.
     ``uniform_share`` is epsilon of the density; ``None`` means 0.5, or 0.25 when under a fifth is kept.
     ``embed_places`` adds a learned embedding for each place among the kept frames, first to last, as HoT does; it ties
@@ -102,6 +113,8 @@ class TCEP:
         yield from _amount_problems(self.keep_ratio, "keep_frames", self.keep_frames, frames)
         if not 0 <= self.before_pair < depth:
             yield (("before_pair",), f"must lie in 0..{depth - 1} (the host has {depth} pairs), got {self.before_pair}")
+        if (policy := by_tokens(self.policy)) and policy.sees == "attention" and self.before_pair == 0:
+            yield (("before_pair",), f"must be at least 1: {self.policy} looks at the temporal block before it")
         if self.uniform_share is not None and not 0 < self.uniform_share <= 1:
             yield (("uniform_share",), f"must lie in (0, 1], got {self.uniform_share:g}")
 
@@ -156,9 +169,10 @@ class MGPTP:
 
 @dataclass(frozen=True, kw_only=True)
 class Recovery:
-    """How kept tokens become all frames again: ``interpolate`` in time (no parameters), or learned attention."""
+    """How kept tokens become all frames again: ``interpolate`` in time (no parameters), or learned attention, in which
+    learned queries ask (``cross_attention``; HoT, CVPR 2024) or the tokens of before pruning (the other)."""
 
-    kind: Literal["interpolate", "cross_attention"] = "interpolate"
+    kind: Literal["interpolate", "cross_attention", "skip_cross_attention"] = "interpolate"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,15 +190,23 @@ class Pruning:
         return tuple(stage.before_pair for stage in (self.tcep, self.mgptp) if stage is not None) or (0,)
 
     @property
+    def merges(self) -> bool:
+        """Does TCEP's policy make groups of frames instead of dropping some?"""
+        return self.tcep is not None and (policy := by_tokens(self.tcep.policy)) is not None and policy.merges
+
+    @property
     def recovers_by_attention(self) -> bool:
         """Is there anything to recover, and does a learned layer do it?"""
-        return self.recovery.kind == "cross_attention" and (self.tcep is not None or self.mgptp is not None)
+        return self.recovery.kind != "interpolate" and (self.tcep is not None or self.mgptp is not None)
+
+    def queries(self, frames: int) -> int:
+        """How many queries recovery learns; 0 where it needs none, or the tokens of before pruning ask."""
+        return frames if self.recovers_by_attention and self.recovery.kind == "cross_attention" else 0
 
     def places(self, frames: int) -> int:
         """How many kept frames have a learned embedding of their place; 0 for none."""
-        if self.tcep is None or not self.tcep.embed_places or self.tcep.count(frames) == frames:
-            return 0
-        return self.tcep.count(frames)
+        kept = frames if self.tcep is None else self.tcep.count(frames)
+        return kept if self.tcep is not None and self.tcep.embed_places and kept < frames else 0
 
     def compares_frames(self, frames: int) -> bool:
         """Does choosing frames need their distances, which TCEP, MGPTP's descriptors and SFT's focus share?"""
@@ -204,12 +226,14 @@ class Pruning:
             if clusters > kept:
                 name = "keep_ratio" if self.mgptp.clusters is None else "clusters"
                 yield (("mgptp", name), f"asks for {clusters} clusters, but TCEP keeps only {kept} of {frames} frames")
-            if self.mgptp.before_pair < self.tcep.before_pair:
-                at = self.tcep.before_pair
+            if self.mgptp.before_pair < (at := self.tcep.before_pair):
                 yield (("mgptp", "before_pair"), f"clustering follows TCEP, so it can't come before pair {at}")
-            if by_tokens(self.tcep.policy) and not self.mgptp.compares_tokens:
+            if by_tokens(self.tcep.policy) and not (self.merges or self.mgptp.compares_tokens):
                 text = "chooses by each pass's tokens, and clustering has to follow: source tokens, policy peaks"
                 yield (("mgptp", "source"), f"{self.tcep.policy} {text}")
+        if self.tcep is not None and self.merges and (self.mgptp is not None or self.sft != SFT()):
+            text = "merges frames, and drops none to be seen or clustered: give sft without focus, and no mgptp"
+            yield (("tcep", "policy"), f"{self.tcep.policy} {text}")
 
 
 def three_stages(depth: int, *, keep: float, clusters: float) -> Pruning:

@@ -31,30 +31,39 @@ def interpolate(x_BNJC: Tensor, frames_BN: Tensor, frames: int) -> Tensor:
 
 
 class CrossAttention(nn.Module):
-    """Learned queries, one a frame, attend to the kept tokens of each joint (as in HoT, CVPR 2024).
+    """Queries, one a frame, attend to the kept tokens of each joint.
 
-    The tokens come normed from the last pair. Each joint has queries of its own in the counting, as published, though
-    all start from the same.
+    ``queries``: how many are learned, one for each frame of the window (as in HoT, CVPR 2024); with 0 the tokens as
+    they were before pruning ask instead, joint by joint (our own). The tokens come normed from the last pair. Each
+    joint has queries of its own in the counting, as published, though learned ones all start from the same.
     """
 
-    def __init__(self, frames: int, width: int, heads: int) -> None:
+    def __init__(self, queries: int, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query_FC = nn.Parameter(torch.empty(frames, width).normal_(std=0.1))
+        self.query_FC = nn.Parameter(torch.empty(queries, width).normal_(std=0.1)) if queries else None
         self.q = nn.Linear(width, width)
         self.k = nn.Linear(width, width)
         self.v = nn.Linear(width, width)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x_BNJC: Tensor) -> Tensor:
-        """(B, N, J, C) -> (B, F, J, C)."""
+    def forward(self, x_BNJC: Tensor, before_BFJC: Tensor | None = None) -> Tensor:
+        """(B, N, J, C) -> (B, F, J, C); ``before_BFJC`` asks where no queries are learned, and is not looked at else.
+
+        Raises ValueError if there is neither.
+        """
         windows, _, joints, width = x_BNJC.shape
-        query_FJC = self.query_FC[:, None].repeat(1, joints, 1)
+        if self.query_FC is not None:
+            query_BFJC = self.query_FC[None, :, None].repeat(1, 1, joints, 1)  # the same for all windows
+        elif before_BFJC is not None:
+            query_BFJC = before_BFJC
+        else:
+            raise ValueError("no learned queries: recovery needs the tokens of before pruning")
         # the heads of all joints side by side, (B, J x heads, frames, C / heads): strided views, no permuted copies
         sizes = (joints * self.heads, width // self.heads)
-        q = self.q(query_FJC).view(1, -1, *sizes).expand(windows, -1, -1, -1).transpose(1, 2)
+        q = self.q(query_BFJC).view(len(query_BFJC), -1, *sizes).expand(windows, -1, -1, -1).transpose(1, 2)
         k = self.k(x_BNJC).view(windows, -1, *sizes).transpose(1, 2)
         v = self.v(x_BNJC).view(windows, -1, *sizes).transpose(1, 2)
         out = nnf.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(windows, -1, joints, width)
         update: Tensor = self.proj(out)
-        return query_FJC + update
+        return query_BFJC + update
