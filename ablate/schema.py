@@ -41,6 +41,9 @@ def _model_name(name: str) -> str:
 ModelName = Annotated[str, AfterValidator(_model_name), Names(MODELS)]
 
 
+MOST = 100_000  # values that a range may list
+
+
 class Range(BaseModel):
     """A swept range: with ``step`` a list of values, without one a continuum that only a sampler can search."""
 
@@ -57,10 +60,11 @@ class Range(BaseModel):
 
     @property
     def count(self) -> int | None:
-        """How many values are listed; None without a step that makes sense."""
+        """How many values are listed; None without a step that makes sense, and where it would list too many."""
         if self.step is None or self.step <= 0 or self.high < self.low:
             return None
-        return int((self.high - self.low) / self.step + 1e-9) + 1
+        count = (self.high - self.low) / self.step + 1e-9 + 1
+        return int(count) if count < MOST + 1 else None
 
     def at(self, index: int) -> float:
         """The listed value at ``index``, without the noise of adding up steps."""
