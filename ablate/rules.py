@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 
 from ablate.quantities import CLOSED, Constraint, parse_constraint, problem
-from ablate.schema import Range, StudyFile, Values
+from ablate.schema import MOST, Range, StudyFile, Values
 from ablate.source import Loc
 
 Place = Callable[[Loc, bool], str]  # (where, whether its key is meant) -> file:line:column
@@ -82,6 +82,10 @@ def _range(values: Range, searched: bool) -> Iterator[str]:
         yield f"low must lie below high, got {values.low:g} and {values.high:g}"
     if values.step is not None and values.step <= 0:
         yield f"step must be positive, got {values.step:g}"
+    if values.step is not None and values.step > 0 and values.low <= values.high and values.count is None:
+        yield f"lists more than {MOST:,} values; make the step larger"
+    if values.step is not None and (values.low, values.step) != (round(values.low, 10), round(values.step, 10)):
+        yield "low and step are counted to ten decimals; give a list of finer values"
     if values.step is None and not searched:
         yield "give a list or a step; only a sampler searches a continuum"
     if values.log and values.step is not None:

@@ -48,6 +48,9 @@ ModelName = Annotated[str, _one_of(_MODELS), _MODELS]
 HostName = Annotated[str, _one_of(_HOSTS), _HOSTS]
 
 
+MOST = 100_000  # values that a range may list
+
+
 class Range(BaseModel):
     """A swept range: with ``step`` a list of values, without one a continuum that only a sampler can search."""
 
@@ -64,10 +67,11 @@ class Range(BaseModel):
 
     @property
     def count(self) -> int | None:
-        """How many values are listed; None without a step that makes sense."""
+        """How many values are listed; None without a step that makes sense, and where it would list too many."""
         if self.step is None or self.step <= 0 or self.high < self.low:
             return None
-        return int((self.high - self.low) / self.step + 1e-9) + 1
+        count = (self.high - self.low) / self.step + 1e-9 + 1
+        return int(count) if count < MOST + 1 else None
 
     def at(self, index: int) -> float:
         """The listed value at ``index``, without the noise of adding up steps."""

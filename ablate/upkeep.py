@@ -13,6 +13,7 @@ from ablate.plan import expand, trials
 from ablate.store import Item, Store
 
 ABANDONED = timedelta(days=1)  # a temporary file older than this belongs to no living writer
+KILLED = "left by a process that was killed"
 SILENT = timedelta(days=7)  # a job without a result may still run, or wait for its turn; after this long it was killed
 
 
@@ -29,7 +30,7 @@ class Leftover:
 def leftovers(store: Store, home: Path, keep: Sequence[Study] | None) -> list[Leftover]:
     """With ``keep``, also weights and checkpoints that no trial of these studies uses. Raises StorageError, here and
     where one is removed; one that is gone already is no error."""
-    return [*_of_store(store, keep), *_of_jobs(home / "submitit")]
+    return [*_of_store(store, keep), *_of_records(home / "records"), *_of_jobs(home / "submitit")]
 
 
 def _of_store(store: Store, keep: Sequence[Study] | None) -> Iterator[Leftover]:
@@ -49,12 +50,22 @@ def _keys(study: Study) -> Iterable[str]:
 def _reason(item: Item, stored: set[str | None], used: set[str] | None) -> str:
     if item.key is None:
         old = item.modified is not None and datetime.now(UTC) - item.modified.astimezone(UTC) > ABANDONED
-        return "left by a process that was killed" if old else ""
+        return KILLED if old else ""
     if item.kind == "checkpoints" and item.key in stored:
         return "its training is finished"
     if used is not None and item.key not in used:
         return "no trial of the studies to keep uses it"
     return ""
+
+
+def _of_records(folder: Path) -> Iterator[Leftover]:
+    """Records that were never written to their end."""
+    for path in sorted(folder.glob("*/.*.part")):
+        with _failing(path):
+            stat = path.stat()
+        if datetime.now(UTC).timestamp() - stat.st_mtime > ABANDONED.total_seconds():
+            name = f"records/{path.parent.name}/{path.name}"
+            yield Leftover(name=name, bytes=stat.st_size, why=KILLED, remove=partial(_remove, [path]))
 
 
 def _of_jobs(folder: Path) -> list[Leftover]:

@@ -80,6 +80,13 @@ def test_a_shipped_study_is_found_by_name(tmp_path: Path, monkeypatch: pytest.Mo
         ("[1.0, 0.6]", "{low: 0.2, high: 1.0}", "6:3", "only a sampler searches a continuum"),
         ("[1.0, 0.6]", "{low: 1.0, high: 0.2, step: 0.1}", "6:3", "low must lie below high, got 1 and 0.2"),
         ("[1.0, 0.6]", "{low: 0.6, high: 1.0, step: 0}", "6:3", "step must be positive, got 0"),
+        (
+            "[1.0, 0.6]",
+            "{low: 0.6, high: 1.0, step: 1.0e-9}",
+            "6:3",
+            "lists more than 100,000 values; make",
+        ),
+        ("[1.0, 0.6]", "{low: 0.6, high: 0.60000000002, step: 1.0e-11}", "6:3", "counted to ten decimals; give a list"),
         ("[1.0, 0.6]", "{low: 0.6, high: 1.0, step: 0.1, log: true}", "6:3", "log and step exclude each other"),
         ("seeds: [0, 1]", "objectives: [fps]", "10:1", "only a sampler has objectives"),
         ("seeds: [0, 1]", "design: one_factor\ntrials: 3", "11:1", "`design: one_factor` runs all its cells"),

@@ -77,6 +77,19 @@ def test_a_job_without_a_result_stays_while_it_may_run_or_wait(home: Path) -> No
     assert "no word for 7 days" in item.why
 
 
+def test_a_record_that_was_never_whole_goes_once_its_writer_is_dead(home: Path) -> None:
+    found(home)[0].remove()
+    part = home / "records" / "quick" / ".abc.part"
+    part.write_bytes(b"half")
+    assert not found(home)
+    old(part, days=2)
+    (item,) = found(home)
+    assert (item.name, item.bytes, item.why) == ("records/quick/.abc.part", 4, "left by a process that was killed")
+    item.remove()
+    assert not part.exists()
+    assert len(list(load_all(home / "records" / "quick"))) == 2
+
+
 def test_of_the_store_goes_what_nobody_can_use(home: Path) -> None:
     store = Store(home)
     (used, other) = (path.stem for path in sorted((home / "weights").iterdir()))
