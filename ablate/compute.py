@@ -27,7 +27,7 @@ from ablate import seeds
 from ablate.data.skeleton import NAMES
 from ablate.errors import AblateError
 from ablate.quantities import CLOSED, COUNTED, WATCHED
-from ablate.sections import EvaluateConfig, MeasureConfig
+from ablate.sections import BranchConfig, EvaluateConfig, MeasureConfig
 
 GIGA, MEGA = 1e9, 1e6
 TORCH_TOLERANCE, PTFLOPS_TOLERANCE = 0.005, 0.015
@@ -48,6 +48,12 @@ class Cost(Protocol):
     @property
     def params_m(self) -> float: ...
 
+    @property
+    def kept_frames(self) -> int: ...
+
+    @property
+    def activation_mb(self) -> float: ...
+
 
 class Lifter(Protocol):
     """What measuring asks of a lifter, which is an nn.Module."""
@@ -63,7 +69,15 @@ class Lifter(Protocol):
     def denoise(self, x2d_BFJ2: Tensor, xt_BHFJA: Tensor, t_B: Tensor, selection: Any) -> Tensor: ...
 
     def lift(
-        self, x2d_BFJ2: Tensor, *, hypotheses: int, steps: int, flip: bool, eta: float, noise: Tensor
+        self,
+        x2d_BFJ2: Tensor,
+        *,
+        hypotheses: int,
+        steps: int,
+        flip: bool,
+        eta: float,
+        noise: Tensor,
+        branch: BranchConfig | None,
     ) -> Tensor: ...
 
     def parameters(self) -> Iterator[nn.Parameter]: ...
@@ -89,7 +103,8 @@ def measure(
 
 
 def closed_form(cost: Cost) -> dict[str, float | None]:
-    """``params_m`` million parameters; GMACs of one pass, of one training sample (forward) and of lifting a window."""
+    """``params_m`` million parameters; GMACs of one pass, of one training sample (forward) and of lifting a window;
+    ``kept_frames`` of the last pair; ``activation_mb`` that one training sample keeps for its backward pass."""
     return {name: float(getattr(cost, name)) for name in CLOSED}
 
 
@@ -187,6 +202,7 @@ def watch(
                 flip=evaluate.flip,
                 eta=evaluate.eta,
                 noise=noise_KBHFJA,
+                branch=evaluate.branch,
             )
 
     seconds = [_seconds(lift, device) for _ in range(measure.warmup + measure.repeats)][measure.warmup :]

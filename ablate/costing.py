@@ -15,6 +15,7 @@ def cost_of(configuration: Configuration) -> Cost:
         steps=how.steps,
         flip=how.flip,
         elastic=train.elastic if train.mode == "elastic" else None,
+        branch=how.branch,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ablate.schema import Components, Configuration, Range, StudyFile, Values, put, resolve
+from ablate.sections import told
 from ablate.seeds import stream
 from ablate.source import Loc
 
@@ -111,6 +112,8 @@ def _label(group: str, params: Mapping[str, Any], names: Mapping[str, str]) -> s
 
 
 def _spelt(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return told(value)
     return f"{value:.4g}" if isinstance(value, float) else "off" if value is None else str(value)
 
 

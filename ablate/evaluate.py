@@ -22,7 +22,8 @@ from ablate.data.windows import Batch, Index, Mask, Windows
 from ablate.errors import NotFinite
 from ablate.metrics import AGGREGATIONS, ORACLES, Aggregation
 from ablate.records import Metric
-from ablate.sections import EvaluateConfig
+from ablate.sections import BranchConfig, EvaluateConfig
+from ablate.smoothing import low_pass
 
 MM = 1000.0
 UNITS = {"mpjpe": "mm", "p_mpjpe": "mm", "mpjve": "mm/frame"}
@@ -37,7 +38,15 @@ class Lifts(Protocol):
     def channels(self) -> int: ...
 
     def lift(
-        self, x2d_BFJ2: Tensor, *, hypotheses: int, steps: int, flip: bool, eta: float, noise: Tensor
+        self,
+        x2d_BFJ2: Tensor,
+        *,
+        hypotheses: int,
+        steps: int,
+        flip: bool,
+        eta: float,
+        noise: Tensor,
+        branch: BranchConfig | None,
     ) -> Tensor: ...
 
 
@@ -108,9 +117,12 @@ def evaluate_counts(
                 flip=config.flip,
                 eta=config.eta,
                 noise=torch.from_numpy(draws(windows, chosen_B, config, seed, lifter.channels)).to(device),
+                branch=config.branch,
             )
             if not bool(pose_BKHFJ3.isfinite().all()):
                 raise NotFinite(f"{split}: the lifter's poses are not finite; its weights or the 2D input are damaged")
+            if config.low_pass is not None:
+                pose_BKHFJ3 = low_pass(pose_BKHFJ3, config.low_pass)
             for count in counts:
                 sums[count][:, chosen_B] = _sums(pose_BKHFJ3[:, :, :count], batch, rows[count]).cpu().numpy()
     return [

@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ablate.errors import StudyError
 from ablate.problems import describe
 from ablate.quantities import Constraint, parse_constraint
 from ablate.rules import Place, rules
-from ablate.schema import StudyFile, configuration_type, put, resolve, semantic_problems, study_file
+from ablate.schema import Configuration, StudyFile, configuration_type, put, resolve, semantic_problems, study_file
 from ablate.source import Loc, Source, find_study, parse_value, read
 
 
@@ -53,6 +53,34 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     if bad:
         raise StudyError([f"--set {s}: write it as path=value, for instance train.epochs=5" for s in bad])
     return {path: parse_value(value) for path, _, value in (s.partition("=") for s in settings)}
+
+
+def complete(raw: Mapping[str, Any], settings: Sequence[str], origin: Callable[[str], str]) -> Configuration:
+    """A single configuration that no study holds: ``raw`` sections, with ``path=value`` texts laid over them.
+
+    ``origin`` tells where the value at a dotted path is from that no text gave. Raises StudyError with every problem.
+    """
+    given = parse_settings(settings)
+    if bad := [path for path in given if path.partition(".")[0] not in raw or "." not in path]:
+        starts = ", ".join(f"{section}." for section in raw)
+        text = f"is no setting here; those of this command start with {starts}"
+        raise StudyError([f"--set {path}: {text}" for path in bad])
+    for path, value in given.items():
+        raw = put(raw, path, value)
+
+    def place(loc: Loc, key: bool = False) -> str:
+        dotted = ".".join(map(str, loc))
+        by = next((path for path in given if dotted == path or dotted.startswith(f"{path}.")), None)
+        return origin(dotted) if by is None else f"--set {by}"
+
+    try:
+        configuration = resolve(raw)
+    except ValidationError as error:
+        raise StudyError(describe(error, configuration_type(raw), place)) from error
+    problems = [f"{place(loc)}: {'.'.join(map(str, loc))}: {text}" for loc, text in semantic_problems(configuration)]
+    if problems:
+        raise StudyError(problems)
+    return configuration
 
 
 def load(name: str | Path, settings: Sequence[str] = ()) -> Study:

@@ -18,8 +18,10 @@ from ablate.nearest import nearest
 from ablate.plugin import digests
 from ablate.quantities import broken
 from ablate.schema import Configuration
+from ablate.sections import EvaluateConfig
 from models.config import D3DP
-from models.pruning.config import TCEP, without_counts
+from models.pruning.config import TCEP, Pruning
+from models.pruning.elastic import Elastic, trained
 
 # Raised whenever a change of this program changes the numbers of an unchanged configuration.
 NUMBERS_VERSION = 1
@@ -30,7 +32,12 @@ NOT_IDENTITY = {"data": ("path",), "evaluate": ("batch",), "train": ("accelerato
 
 # Settings that came after records had been made: at its default such a setting is no part of identity, or everything
 # recorded before it would be run again.
-LATER: Mapping[type, tuple[str, ...]] = {TCEP: ("embed_places",)}
+LATER: Mapping[type, tuple[str, ...]] = {
+    Elastic: ("stages",),
+    EvaluateConfig: ("low_pass", "branch"),
+    Pruning: ("schedule",),
+    TCEP: ("embed_places",),
+}
 
 
 def _hash(value: Any) -> str:
@@ -85,11 +92,8 @@ class Cell:
 
     def training_key(self, seed: int) -> str:
         """Hash of what shapes the weights: cells with equal keys are evaluated from one training."""
-        train = dict(self.identity["train"])
-        model = self.identity["model"]
-        if self.configuration.train.mode == "elastic":
-            model = _told(self.training_configuration)["model"]
-        else:
+        train, model = dict(self.identity["train"]), _told(self.training_configuration)["model"]
+        if self.configuration.train.mode != "elastic":
             del train["elastic"]
         content = {"model": model, "train": train, "data": self.identity["data"], "seed": seed}
         if type(self.configuration.model) is not D3DP:
@@ -98,12 +102,14 @@ class Cell:
 
     @property
     def training_configuration(self) -> Configuration:
-        """The configuration to train: for elastic weights, with the counts that they leave open at their defaults."""
-        model = self.configuration.model
-        if self.configuration.train.mode != "elastic" or model.pruning is None:
+        """The configuration to train: what weights leave open stands at its default. That is a schedule over denoising
+        steps, and for elastic weights the counts."""
+        model, train = self.configuration.model, self.configuration.train
+        if model.pruning is None:
             return self.configuration
-        model = replace(model, pruning=without_counts(model.pruning))
-        return self.configuration.model_copy(update={"model": model})
+        elastic = train.mode == "elastic"
+        pruning = trained(model.pruning, train.elastic) if elastic else replace(model.pruning, schedule="constant")
+        return self.configuration.model_copy(update={"model": replace(model, pruning=pruning)})
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 UNITS = {"mm": "mm", "mm/frame": "mm_per_frame"}  # a metric's unit, and how a name spells it
 
 VALIDATION = ("validation_mpjpe_mm", "validation_p_mpjpe_mm", "validation_mpjve_mm_per_frame")
-CLOSED = ("params_m", "pass_gmacs", "training_gmacs", "inference_gmacs")  # known before anything is trained
+# Known before anything is trained.
+CLOSED = ("params_m", "pass_gmacs", "training_gmacs", "inference_gmacs", "kept_frames", "activation_mb")
 COUNTED = ("pass_gmacs_torch", "pass_gmacs_ptflops")
 WATCHED = ("latency_ms", "latency_q1_ms", "latency_q3_ms", "fps", "peak_memory_mb")
 NAMES = (*VALIDATION, *CLOSED, *COUNTED, *WATCHED)

@@ -11,12 +11,13 @@ from pydantic_core import InitErrorDetails, PydanticKnownError
 
 import models
 from ablate.data.config import DataConfig
-from ablate.sections import EvaluateConfig, MeasureConfig, PruneConfig, ReportConfig, TrainConfig
+from ablate.sections import EvaluateConfig, MeasureConfig, PruneConfig, ReportConfig, TrainConfig, counted
 from ablate.source import Loc
 from models import MODELS
 from models.config import D3DP, SIZES, Host
 from models.names import Names
-from models.pruning.config import Pruning, by_tokens
+from models.pruning.config import Pruning
+from models.pruning.elastic import beyond, misfits
 
 FORBID = ConfigDict(extra="forbid", frozen=True)
 
@@ -205,6 +206,7 @@ def resolve(raw: Mapping[str, Any]) -> Configuration:
     prunes = isinstance(model.get("pruning"), Mapping)
     defaults = _defaults(name, host, size, depth if isinstance(depth, int) else None, prunes)
     sections = {key: raw.get(key, {}) for key in ("data", "train", "evaluate", "measure")}
+    sections["evaluate"] = counted(sections["evaluate"])
     content = {"name": name, "model": merge(defaults, model), **sections}
     return _configuration(host or name).model_validate_json(json.dumps(content), strict=True)
 
@@ -250,8 +252,7 @@ def put(raw: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
     if not rest and value is not None:
         for group in ALTERNATIVES:
             if head in group:
-                for other in group & result.keys() - {head}:
-                    del result[other]
+                result.update(dict.fromkeys(group & result.keys() - {head}))
     return result
 
 
@@ -268,6 +269,8 @@ def semantic_problems(configuration: Configuration) -> Iterator[tuple[Loc, str]]
     if configuration.model.whole_batch and configuration.train.devices > 1:
         text = f"batch norm in {configuration.host} takes its statistics from a whole batch, so one device trains it"
         yield ("train", "devices"), text
+    if (kept := configuration.evaluate.low_pass) is not None and kept > (frames := configuration.model.frames):
+        yield ("evaluate", "low_pass"), f"is a count of a window's {frames} frames, got {kept}"
     if configuration.train.mode == "elastic":
         yield from _elastic_problems(configuration)
 
@@ -277,12 +280,17 @@ def _elastic_problems(configuration: Configuration) -> Iterator[tuple[Loc, str]]
     if pruning is None:
         yield ("train", "mode"), f"elastic draws pruning ratios, and {configuration.name} prunes nothing; use each"
         return
+    elastic = configuration.train.elastic
+    if elastic.stages is not None:
+        problems = elastic.stages.problems(configuration.model.frames, configuration.model.depth)
+        yield from ((("train", "elastic", "stages", *path), text) for path, text in problems)
+        for stage in beyond(pruning, elastic.stages):
+            text = f"is not what train.elastic.stages trains as {stage}; make them equal, or leave stages out"
+            yield ("model", "pruning", stage), text
     if pruning.tcep is not None and pruning.tcep.embed_places:
         text = (
             "elastic weights serve every count, and places are learned for one; set it to false, or train.mode to each"
         )
         yield ("model", "pruning", "tcep", "embed_places"), text
-    if pruning.mgptp is not None and not pruning.mgptp.compares_tokens:
-        for policy in filter(by_tokens, configuration.train.elastic.policies):
-            text = f"{policy} chooses by tokens, which MGPTP must then do as well: set its source to tokens, or drop it"
-            yield ("train", "elastic", "policies"), text
+    for text in misfits(pruning, elastic, configuration.model.frames, configuration.model.depth):
+        yield ("train", "elastic", "policies"), text

@@ -1,10 +1,11 @@
 """The sections of a study that say how to train, evaluate, measure and report, as frozen values."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from models.pruning.config import Elastic
+from models.branch import Branch
+from models.pruning.elastic import Elastic
 
 Problem = tuple[tuple[str, ...], str]
 
@@ -64,11 +65,23 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BranchConfig(Branch):
+    """As ``Branch``: ``start`` hypotheses up to step ``at_step``, from where on there are ``hypotheses``.
+
+    That number is ``evaluate.hypotheses`` itself, which a study need not give again.
+    """
+
+    hypotheses: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluateConfig:
     """How poses are sampled and counted: H hypotheses, K denoising steps, flip averaging, DDIM's eta.
 
     ``batch`` windows go through the network at once; it changes speed and memory, never a result. ``cameras`` (None:
-    all) evaluates only the first so many cameras of each recording.
+    all) evaluates only the first so many cameras of each recording. ``low_pass`` smooths the poses in time before they
+    are judged, to what so many evenly kept frames of a window could follow: the control that stands beside pruning
+    (None: off). ``branch`` runs the first steps with fewer hypotheses (None: all steps with all).
     """
 
     hypotheses: int = 1
@@ -77,6 +90,8 @@ class EvaluateConfig:
     eta: float = 1.0
     batch: int = 16
     cameras: int | None = None
+    low_pass: int | None = None
+    branch: BranchConfig | None = None
     protocol: Literal["exact"] = "exact"
 
     def problems(self) -> Iterator[Problem]:
@@ -84,6 +99,28 @@ class EvaluateConfig:
         yield from _at_least(self, 0, "eta")
         if self.cameras is not None:
             yield from _at_least(self, 1, "cameras")
+        if self.low_pass is not None:
+            yield from _at_least(self, 2, "low_pass")
+        if self.branch is not None:
+            yield from self.branch.problems(self.hypotheses, self.steps, self.eta)
+            if (at_end := self.branch.hypotheses) != self.hypotheses:
+                text = f"is the number at the end, of which evaluate.hypotheses says {self.hypotheses}; leave that out"
+                yield ("branch", "hypotheses"), f"{text}, or give {at_end} there too"
+
+
+def counted(evaluate: Any) -> Any:
+    """A file's raw ``evaluate``, its hypotheses counted: those at a branch's end where it says no other number."""
+    branch = evaluate.get("branch") if isinstance(evaluate, Mapping) else None
+    at_end = branch.get("hypotheses") if isinstance(branch, Mapping) else None
+    return {"hypotheses": at_end, **evaluate} if isinstance(at_end, int) else evaluate
+
+
+def told(value: Mapping[str, Any]) -> str:
+    """A swept mapping as tables say it: '1 for 2 steps, then 5' of a branch, any other name by name."""
+    if {"at_step", "hypotheses"} <= value.keys():
+        steps = "step" if value["at_step"] == 1 else "steps"
+        return f"{value.get('start', Branch.start)} for {value['at_step']} {steps}, then {value['hypotheses']}"
+    return ", ".join(f"{name} {value[name]}" for name in sorted(value))
 
 
 @dataclass(frozen=True, kw_only=True)

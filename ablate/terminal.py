@@ -1,6 +1,8 @@
 """What a person sees while a study runs: bars in a terminal, one plain line an event anywhere else."""
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +126,14 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
+def print_wrapped(first: str, *more: str) -> None:
+    """Lines on stdout that break between words, whatever the terminal's width; ``more`` are set in."""
+    width = shutil.get_terminal_size().columns
+    print(textwrap.fill(first, width, subsequent_indent="    "))
+    for text in more:
+        print(textwrap.fill(text, width, initial_indent="  ", subsequent_indent="    "))
+
+
 def print_summary(study: str, records: Sequence[Record]) -> None:
     """One row a configuration: the error on the test split over seeds against the compute of a window."""
     from statistics import fmean, stdev
@@ -148,26 +158,6 @@ def print_summary(study: str, records: Sequence[Record]) -> None:
         )
     columns = ("configuration", "test MPJPE mm", "GMACs a window", "latency ms", "seeds")
     print_table(study, columns, lines, "mean over hypotheses, ± standard deviation over seeds")
-
-
-def print_profile(found: dict[str, Any]) -> None:
-    """The compute of one model, by stage and as totals."""
-    stages: dict[str, dict[str, float]] = found["stages"]
-    rows = [(name, *(f"{kinds[k]:.3f}" for k in kinds), f"{sum(kinds.values()):.3f}") for name, kinds in stages.items()]
-    on = "" if found["host"] == found["model"] else f" on {found['host']}"
-    title = f"{found['model']}{on} {found['size']}, {found['frames']} frames: GMACs of one pass"
-    print_table(title, ("stage", *next(iter(stages.values())), "total"), rows)
-    how = f"{found['hypotheses']} hypotheses x {found['steps']} steps{' x 2 (flip)' if found['flip'] else ''}"
-    totals = [
-        ("parameters M", f"{found['params_m']:.3f}"),
-        ("one pass GMACs", f"{found['pass_gmacs']:.2f}"),
-        ("  by torch's counter", f"{found['pass_gmacs_torch']:.2f}"),
-        (f"one window GMACs ({how})", f"{found['inference_gmacs']:.2f}"),
-        ("one training sample GMACs (forward)", f"{found['training_gmacs']:.2f}"),
-    ]
-    for key, percent in found.get("reduction_percent", {}).items():
-        totals.append((f"{key} against {found['compared_with']['model']}", f"{-percent:+.1f} %"))
-    print_table("Totals", ("what", "value"), totals)
 
 
 def print_overview(study: str, found: dict[str, Any]) -> None:

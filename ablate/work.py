@@ -4,9 +4,10 @@ Both are found from the trials alone, so every worker of a study knows the same 
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from ablate.canonical import canonical_json
 from ablate.plan import Cell, Trial
@@ -38,7 +39,7 @@ class Training:
 @dataclass(frozen=True)
 class Job:
     """Trials that one run of the sampler serves: they differ in the number of hypotheses alone, and the first H of many
-    hypotheses are those of a run with H."""
+    hypotheses are those of a run with H. Where they branch, all begin with as many and branch at the same step."""
 
     trials: tuple[Trial, ...]
 
@@ -59,8 +60,13 @@ class Job:
 
 def _sampling_key(trial: Trial) -> str:
     content = dict(trial.cell.identity)
-    content["evaluate"] = {k: v for k, v in content["evaluate"].items() if k != "hypotheses"}
+    content["evaluate"] = {k: _uncounted(v) for k, v in content["evaluate"].items() if k != "hypotheses"}
     return hashlib.sha256(canonical_json([content, trial.seed]).encode()).hexdigest()[:12]
+
+
+def _uncounted(value: Any) -> Any:
+    """A setting without the number of hypotheses inside it, which a branch tells again."""
+    return {k: v for k, v in value.items() if k != "hypotheses"} if isinstance(value, Mapping) else value
 
 
 def jobs(trials: Iterable[Trial]) -> list[Job]:

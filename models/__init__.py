@@ -10,16 +10,18 @@ stay instant; ``build`` and ``load`` import it when called.
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from models.config import D3DP, SIZES, Host, KTPFormer, KTPFormerDiffusion, MixSTE
-from models.cost import KTPFORMER, Cost
+from models.branch import Branch
+from models.config import D3DP, SIZES, DDHPose, Host, KTPFormer, KTPFormerDiffusion, MixSTE
+from models.cost import DDHPOSE, KTPFORMER, Cost
 from models.cost import cost as mixste_cost
 from models.names import Later
-from models.pruning.config import Elastic, Pruning, hot, three_stages
+from models.pruning.config import Pruning, hot, three_stages
+from models.pruning.elastic import Elastic
 
 if TYPE_CHECKING:
     from models.contract import Lifter
@@ -80,6 +82,17 @@ MODELS: dict[str, Entry] = {
         about="diffusion lifter around a MixSTE denoiser, every frame in every block",
         changes="mixste + a noisy 3D pose beside the 2D one, and the diffusion time; H hypotheses in K steps",
         paper="Shan et al., Diffusion-Based 3D Human Pose Estimation with Multi-Hypothesis Aggregation, ICCV 2023",
+    ),
+    "ddhpose": Entry(
+        config=DDHPose,
+        lifter=Later("models.ddhpose:Lifter"),
+        cost=partial(mixste_cost, beside=DDHPOSE),
+        about="diffusion lifter that diffuses the direction and length of bones",
+        changes="d3dp with bones in place of joints, averaged attention down the skeleton's chains, relation tokens",
+        paper=(
+            "Cai et al., Disentangled Diffusion-Based 3D Human Pose Estimation with Hierarchical Spatial and Temporal "
+            "Denoiser, AAAI 2024"
+        ),
     ),
     "ktpformer": Entry(
         config=KTPFormer,
@@ -168,9 +181,9 @@ def config(name: str, size: str = "base", *, host: str | None = None, **override
     """
     made_of = entry(name, host)
     _known("size", size, SIZES)
-    fields = made_of.config.__dataclass_fields__
+    settings = {field.name: field for field in fields(made_of.config)}
     for field in overrides:
-        _known("field", field, fields)
+        _known("field", field, settings)
     values: dict[str, Any] = {**SIZES[size], **overrides}
     made = made_of.config(**values)
     if "pruning" not in overrides and made_of.preset is not None:
@@ -190,13 +203,20 @@ def host_of(config: Host) -> str:
 
 
 def cost(
-    config: Host, *, hypotheses: int = 1, steps: int = 1, flip: bool = False, elastic: Elastic | None = None
+    config: Host,
+    *,
+    hypotheses: int = 1,
+    steps: int = 1,
+    flip: bool = False,
+    elastic: Elastic | None = None,
+    branch: Branch | None = None,
 ) -> Cost:
     """What a lifter with ``config`` costs, in closed form; with ``elastic`` training is the expectation over its draws.
 
     Raises ValueError as ``host_of`` does.
     """
-    return MODELS[host_of(config)].cost(config, hypotheses=hypotheses, steps=steps, flip=flip, elastic=elastic)
+    count = MODELS[host_of(config)].cost
+    return count(config, hypotheses=hypotheses, steps=steps, flip=flip, elastic=elastic, branch=branch)
 
 
 def build(

@@ -1,7 +1,7 @@
 """State-dict layouts of the reference programs, mapped onto this zoo: names and shapes only, no file is read here."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
@@ -35,6 +35,16 @@ _D3DP = {
     **{f"pose_estimator.{theirs}": ours for theirs, ours in _MIXSTE.items()},
     "pose_estimator.time_mlp.1": "time.fc1",
     "pose_estimator.time_mlp.3": "time.fc2",
+}
+_DDHPOSE = {
+    "dir_bone_estimator.STEblocks.attn.qkv_xc": "spatial_relation",  # longer names come first
+    "dir_bone_estimator.TTEblocks.attn.qkv_xc": "relation",
+    **{f"dir_bone_estimator.{theirs}": ours for theirs, ours in _MIXSTE.items() if not theirs.startswith("head")},
+    "dir_bone_estimator.group": "level_embedding",
+    "dir_bone_estimator.time_mlp.1": "time.fc1",
+    "dir_bone_estimator.time_mlp.3": "time.fc2",
+    "dir_bone_estimator.head_pose.0": "head_norm",
+    "dir_bone_estimator.head_pose.1": "head",
 }
 _HOT = {
     **_MIXSTE,
@@ -73,14 +83,33 @@ def from_hot(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return _mapped(state, _HOT, "HoT")
 
 
-def _mapped(state: Mapping[str, Tensor], names: Mapping[str, str], whose: str) -> dict[str, Tensor]:
-    """``state`` with each layer under our name for it, and nothing left over."""
+def from_ddhpose(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """DDHPose's state dict (with or without ``module.``) under the names of ``models.build("ddhpose")``.
+
+    Its first pair has lists of its own and becomes pair 0; the layers of relation tokens leave their blocks. Raises
+    ValueError naming every key that it doesn't know; the schedule's buffers are the only ones left out.
+    """
+    kept = {k: v for k, v in state.items() if k.removeprefix("module.") not in _SCHEDULE}
+    return _mapped(kept, _DDHPOSE, "DDHPose", _ddhpose_key)
+
+
+def _ddhpose_key(key: str) -> str:
+    """A key of DDHPose's as if it numbered all pairs together, and its layers of relation tokens by themselves."""
+    key = re.sub(r"(TEblocks)\.(\d+)\.(attn\.qkv_xc)", r"\1.\3.\2", key)
+    key = re.sub(r"(?<=TEblocks\.)\d+", lambda number: str(int(number[0]) + 1), key)
+    return key.replace("TEblocks_0.0.", "TEblocks.0.")
+
+
+def _mapped(
+    state: Mapping[str, Tensor], names: Mapping[str, str], whose: str, spelt: Callable[[str], str] = str
+) -> dict[str, Tensor]:
+    """``state`` with each layer under our name for it, and nothing left over; ``names`` are those of ``spelt`` keys."""
     known = re.compile(rf"(?:module\.)?({'|'.join(map(re.escape, names))})(\..+)?")
-    matches = {key: known.fullmatch(key) for key in state}
+    matches = {key: known.fullmatch(spelt(key)) for key in state}
     if unknown := [key for key, match in matches.items() if match is None]:
         raise ValueError(f"not keys of a {whose} checkpoint: {', '.join(unknown)}")
     found = {f"denoiser.{names[m[1]]}{m[2] or ''}": state[key] for key, m in matches.items() if m is not None}
-    return {name: tensor[0] if name.endswith(_WIDENED) else tensor for name, tensor in found.items()}
+    return {name: tensor.squeeze(0) if name.endswith(_WIDENED) else tensor for name, tensor in found.items()}
 
 
 _KTPFORMER = {
@@ -130,7 +159,7 @@ def from_ktpformer(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         elif match[2] != "bn.num_batches_tracked":
             rest = [_GRAPH.get(match[2], match[2])] if match[2] else []
             name = ".".join(["denoiser", _KTPFORMER[match[1]], *rest])
-            mapped[name] = tensor[0] if name.endswith("_embedding") else tensor
+            mapped[name] = tensor.squeeze(0) if name.endswith("_embedding") else tensor
     if unknown:
         raise ValueError(f"not keys of a KTPFormer checkpoint: {', '.join(unknown)}")
     for layer in ("denoiser.embed", "denoiser.trajectory.first", "denoiser.trajectory.second"):

@@ -56,6 +56,9 @@ class Host:
             yield (("drop_path",), f"must lie in [0, 1), got {self.drop_path:g}")
         if self.pruning is not None and self.frames >= 1 and self.depth >= 1:
             yield from ((("pruning", *path), text) for path, text in self.pruning.problems(self.frames, self.depth))
+            if not self.channels and self.pruning.schedule != "constant":
+                text = "needs denoising steps, and this host is deterministic, it has one; set it to constant"
+                yield ("pruning", "schedule"), f"{self.pruning.schedule} {text}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,19 +95,34 @@ class D3DP(Host):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Priors(Host):
-    """What KTPFormer's first pair asks for: whole batches for its batch norm, and all frames for its trajectory prior,
-    whose weights belong to frames and tie each to the ones beside it."""
+class _WholeFirstPair(Host):
+    """What needs all frames until its first pair is over; ``ties`` says why."""
 
-    whole_batch: ClassVar[bool] = True
+    ties: ClassVar[str]
 
     def problems(self) -> Iterator[Problem]:
         yield from super().problems()
         stages = {} if self.pruning is None else {"tcep": self.pruning.tcep, "mgptp": self.pruning.mgptp}
         for name, stage in stages.items():
             if stage is not None and stage.before_pair == 0:
-                text = "must be at least 1: the prior in the first pair ties each frame to the ones beside it"
-                yield ("pruning", name, "before_pair"), text
+                yield ("pruning", name, "before_pair"), f"must be at least 1: {self.ties}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DDHPose(_WholeFirstPair, D3DP):
+    """DDHPose: D3DP that diffuses each bone's direction and length (Cai et al., AAAI 2024)."""
+
+    channels: ClassVar[int] = 4
+    ties: ClassVar[str] = "after the first pair this host gives every place a token of another frame to look at"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Priors(_WholeFirstPair):
+    """What KTPFormer's first pair asks for: whole batches for its batch norm, and all frames for its trajectory prior,
+    whose weights belong to frames."""
+
+    whole_batch: ClassVar[bool] = True
+    ties: ClassVar[str] = "the prior in the first pair ties each frame to the ones beside it"
 
 
 @dataclass(frozen=True, kw_only=True)

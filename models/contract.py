@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 import models
+from models.branch import Branch
 from models.config import JOINTS, Host
 from models.cost import Cost
-from models.htp import Selection, select
+from models.htp import Selection, scheduled, select
 from models.mixste import MixSTE
-from models.pruning.config import Elastic, Pruning
-from models.pruning.elastic import draw
+from models.pruning.config import Pruning
+from models.pruning.elastic import Elastic, draw
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,8 +43,9 @@ class Lifter(nn.Module, ABC):
         """Which frames each window keeps, from its clean 2D poses; None when nothing is pruned.
 
         Float64 on the CPU, then moved to the weights' device: the same on every device, for a mirrored window, and for
-        all hypotheses and steps. What a policy chooses by tokens is left open, each pass decides it. ``pruning`` stands
-        in for the config's own part; ``Pruning()``, no stage, is dense.
+        all hypotheses. Counts are the configured ones, whatever a schedule makes of them in each step. What a policy
+        chooses by tokens is left open, each pass decides it. ``pruning`` stands in for the config's own part;
+        ``Pruning()``, no stage, is dense.
         Raises ValueError if ``pruning`` doesn't fit this lifter.
         """
         if pruning is not None:
@@ -54,6 +56,13 @@ class Lifter(nn.Module, ABC):
             return None
         selection = select(x2d_BFJ2, pruning)
         return None if selection is None else selection.to(self.denoiser.head.weight.device)
+
+    def scheduled(self, x2d_BFJ2: Tensor, steps: int) -> tuple[Selection | None, ...]:
+        """As ``select`` does by the config, for each of ``steps`` denoising steps, as the pruning's schedule says."""
+        pruning = self.config.pruning
+        if pruning is None:
+            return (None,) * steps
+        return scheduled(x2d_BFJ2, pruning, steps, self.denoiser.head.weight.device)
 
     def denoise(
         self,
@@ -82,13 +91,15 @@ class Lifter(nn.Module, ABC):
         flip: bool = True,
         eta: float = 1.0,
         noise: torch.Generator | Tensor | None = None,
+        branch: Branch | None = None,
     ) -> Tensor:
         """Every step's estimate, (B, K, H, F, J, 3), without gradients.
 
         ``noise``: the draws themselves, (K, B, H, F, J, A): [0] is x_T, [i] is added at the end of step i - 1; or a
         generator to draw them from; or None for the fixed draws of seed 0, so that equal input gives equal poses.
-        Drawn noise is the same for the first of many hypotheses as for few. Raises ValueError for a wrong shape, and
-        for more than one hypothesis or step of a deterministic lifter.
+        Drawn noise is the same for the first of many hypotheses as for few. ``branch``: the first steps run with fewer
+        hypotheses, and each estimate of theirs stands for all that branch from it. Raises ValueError for a wrong shape,
+        a branch that doesn't fit, and for more than one hypothesis or step of a deterministic lifter.
         """
 
     @abstractmethod
@@ -119,9 +130,17 @@ class Lifter(nn.Module, ABC):
             return Pruning()
         return draw(self.config.pruning, elastic, self.config.frames, rng)
 
-    def cost(self, *, hypotheses: int = 1, steps: int = 1, flip: bool = False, elastic: Elastic | None = None) -> Cost:
+    def cost(
+        self,
+        *,
+        hypotheses: int = 1,
+        steps: int = 1,
+        flip: bool = False,
+        elastic: Elastic | None = None,
+        branch: Branch | None = None,
+    ) -> Cost:
         """Compute and size in closed form."""
-        return models.cost(self.config, hypotheses=hypotheses, steps=steps, flip=flip, elastic=elastic)
+        return models.cost(self.config, hypotheses=hypotheses, steps=steps, flip=flip, elastic=elastic, branch=branch)
 
     def _noise(self, x2d_BFJ2: Tensor, hypotheses: int, steps: int, noise: torch.Generator | Tensor | None) -> Tensor:
         """The draws of ``lift``, checked, on the device and in the dtype of the poses."""

@@ -7,9 +7,12 @@ a matrix product (norms, softmax, interpolation, gathering) counts as nothing, a
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from models.branch import Branch, running
 from models.config import JOINTS, Host
-from models.pruning.config import Elastic, Pruning, by_tokens, without_counts
-from models.pruning.elastic import counts, policies
+from models.memory import Kept, activation_mb
+from models.pruning.config import Pruning, by_tokens
+from models.pruning.elastic import Elastic, counts, policies, subsets, trained
+from models.pruning.schedule import at_steps
 
 STAGES = ("embedding", "dense_pairs", "selection", "pruned_pairs", "recovery", "head")
 KINDS = ("linear", "attention", "other")
@@ -22,9 +25,12 @@ Chances = Mapping[int, float]
 class Cost:
     """GMACs and millions of parameters.
 
-    ``stages``: one pass of one hypothesis by stage and kind. ``training_gmacs``: the forward pass of one training
-    sample, expected over the training mode. ``inference_gmacs``: one window at the asked H, K and flip, including
-    ``window_gmacs``, which all its passes share.
+    ``stages``: one pass of one hypothesis by stage and kind, at the configured counts as ``pass_gmacs`` is; a schedule
+    over the steps enters into ``inference_gmacs`` alone. ``training_gmacs``: the forward pass of one training sample,
+    expected over the training mode. ``inference_gmacs``: one window at the asked H, K and flip, including
+    ``window_gmacs``, which all its passes share. ``kept_frames``: how many frames the last pair works on.
+    ``activation_mb``: MB (1e6 bytes, float32) that one training sample keeps for its backward pass at those counts (see
+    models/memory.py); a step of elastic training keeps up to what the dense host does.
     """
 
     stages: dict[str, dict[str, float]]
@@ -33,6 +39,8 @@ class Cost:
     training_gmacs: float
     inference_gmacs: float
     params_m: float
+    kept_frames: int
+    activation_mb: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +48,14 @@ class Beside:
     """What a host's network has beside MixSTE's layers; by default nothing.
 
     ``tokens``: MACs by kind of what comes before the first pair. ``pair``: those of a pair, by its number, on so many
-    frames. ``parameters``: how many more there are.
+    frames that see so many. ``parameters``: how many more there are. ``kept``: how many values more such a pair keeps
+    for the backward pass of one sample; what the layers before the first pair keep belongs to pair 0.
     """
 
     tokens: Callable[[Host], Mapping[str, float]] = lambda config: {}
-    pair: Callable[[Host, int, int], Mapping[str, float]] = lambda config, pair, count: {}
+    pair: Callable[[Host, int, int, int], Mapping[str, float]] = lambda config, pair, count, seen: {}
     parameters: Callable[[Host], int] = lambda config: 0
+    kept: Kept = lambda config, pair, count, seen: 0
 
 
 MIXSTE = Beside()
@@ -58,18 +68,18 @@ def cost(
     steps: int = 1,
     flip: bool = False,
     elastic: Elastic | None = None,
+    branch: Branch | None = None,
     beside: Beside = MIXSTE,
 ) -> Cost:
     """What ``config`` costs; with ``elastic``, ``training_gmacs`` is the expectation over its draws."""
-    passes = hypotheses * steps * (2 if flip else 1)
     at_test = list(_pass(config, config.pruning, beside))
     total, window = _sum(at_test), _selection(config, config.pruning)
     training = total + window
     if elastic is not None and config.pruning is not None:
         dense = _sum(_pass(config, None, beside))
-        pruned = _sum(_pass(config, config.pruning, beside, _drawn(config, config.pruning, elastic)))
-        drawn = policies(without_counts(config.pruning), elastic)  # the weights know nothing of this config's counts
-        pruned += sum(_selection(config, pruning) for pruning in drawn) / len(elastic.policies)
+        # the weights know nothing of this config's counts
+        choices = subsets(trained(config.pruning, elastic), elastic)
+        pruned = sum(_step(config, pruning, elastic, beside) for pruning in choices) / len(choices)
         training = elastic.dense_share * dense + (1 - elastic.dense_share) * pruned
     table = {stage: dict.fromkeys(KINDS, 0.0) for stage in STAGES}
     for stage, kind, macs in at_test:
@@ -79,9 +89,27 @@ def cost(
         pass_gmacs=total / 1e9,
         window_gmacs=window / 1e9,
         training_gmacs=training / 1e9,
-        inference_gmacs=(window + passes * total) / 1e9,
+        inference_gmacs=(window + _passes(config, running(branch, hypotheses, steps), flip, beside)) / 1e9,
         params_m=(_parameters(config) + beside.parameters(config)) / 1e6,
+        kept_frames=next(iter(_certain(config, config.pruning or Pruning()).mgptp)),
+        activation_mb=activation_mb(config, beside.kept),
     )
+
+
+def _passes(config: Host, hypotheses: tuple[int, ...], flip: bool, beside: Beside) -> float:
+    """MACs of all passes of a window, so many ``hypotheses`` in each step, at the counts of each step's pruning."""
+    each = at_steps(config.pruning or Pruning(), config.frames, len(hypotheses))
+    passes: dict[Pruning, int] = {}
+    for pruning, count in zip(each, hypotheses, strict=True):
+        passes[pruning] = passes.get(pruning, 0) + count * (2 if flip else 1)
+    return sum(count * _sum(_pass(config, pruning, beside)) for pruning, count in passes.items())
+
+
+def _step(config: Host, pruning: Pruning, elastic: Elastic, beside: Beside) -> float:
+    """MACs of a training step that prunes with these stages, expected over the counts and policies it draws."""
+    passed = _sum(_pass(config, pruning, beside, _drawn(config, pruning, elastic)))
+    chosen = sum(_selection(config, drawn) for drawn in policies(pruning, elastic)) / len(elastic.policies)
+    return passed + chosen
 
 
 def _sum(terms: Iterable[Term]) -> float:
@@ -101,8 +129,7 @@ class _Kept:
 
 def _certain(config: Host, pruning: Pruning) -> _Kept:
     """The config's own counts."""
-    kept = config.frames if pruning.tcep is None else pruning.tcep.count(config.frames)
-    clusters = kept if pruning.mgptp is None else pruning.mgptp.count(config.frames)
+    kept, clusters = pruning.kept(config.frames)
     compares = pruning.mgptp is not None and pruning.mgptp.compares_tokens and clusters < kept
     return _Kept(
         tcep={kept: 1.0},
@@ -156,7 +183,7 @@ def _pass(config: Host, pruning: Pruning | None, beside: Beside, counted: _Kept 
             stage, left = "pruned_pairs", dict(kept.tcep)
         for count, chance in left.items():
             seen = count if pruning.sft is not None else frames
-            terms = [*_pair(config, count, seen), *beside.pair(config, pair, count).items()]
+            terms = [*_pair(config, count, seen), *beside.pair(config, pair, count, seen).items()]
             yield from ((stage, kind, chance * macs) for kind, macs in terms)
     yield from (("selection", kind, macs) for kind, macs in kept.chosen.items())
     yield from (("selection", "other", chance * count**2 * width) for count, chance in kept.compared.items())
@@ -207,7 +234,7 @@ def _ktpformer_tokens(config: Host) -> Mapping[str, float]:
     return {"linear": linear, "other": 2 * JOINTS**2 * config.width * config.frames}
 
 
-def _ktpformer_pair(config: Host, pair: int, count: int) -> Mapping[str, float]:
+def _ktpformer_pair(config: Host, pair: int, count: int, seen: int) -> Mapping[str, float]:
     if pair > 0:
         return {}
     width = config.width
@@ -220,4 +247,38 @@ def _ktpformer_parameters(config: Host) -> int:
     return embedding + 2 * _graph_parameters(config.frames, width, width)
 
 
-KTPFORMER = Beside(tokens=_ktpformer_tokens, pair=_ktpformer_pair, parameters=_ktpformer_parameters)
+def _ktpformer_kept(config: Host, pair: int, count: int, seen: int) -> int:
+    """Of three graph convolutions: both products, both modulated, batch norm's and ReLU's; and two forms of the graph.
+    The first over frames also keeps the tokens that it gets."""
+    return 19 * config.width * count * JOINTS + 2 * JOINTS**2 + 4 * count**2 if pair == 0 else 0
+
+
+KTPFORMER = Beside(
+    tokens=_ktpformer_tokens, pair=_ktpformer_pair, parameters=_ktpformer_parameters, kept=_ktpformer_kept
+)
+
+
+def _ddhpose_pair(config: Host, pair: int, count: int, seen: int) -> Mapping[str, float]:
+    width, heads, edges = config.width, config.heads, 2 * (JOINTS - 1)
+    if pair == 0:
+        return {"other": JOINTS**2 * width * count}  # means of families
+    keys, products = width**2 * seen * JOINTS, width * JOINTS * count * seen
+    return {"linear": keys, "attention": products, "other": edges**2 * heads * count}  # the last: logits along bones
+
+
+def _ddhpose_parameters(config: Host) -> int:
+    width = config.width
+    return 6 * width + 2 * (config.depth - 1) * (width**2 + width)  # embedded levels, layers of relation tokens
+
+
+def _ddhpose_kept(config: Host, pair: int, count: int, seen: int) -> int:
+    """Attention's weights in place of what the fused form keeps; of relation tokens their norm's input, which all pairs
+    share until frames are dropped, and its output, and the keys. Before the pairs, what the loss keeps of bones."""
+    if pair == 0:
+        return 8 * (JOINTS - 1) * config.frames
+    weights = config.heads * count * JOINTS * (JOINTS - 1 + seen - 1)
+    inputs = 3 if count < config.frames or pair == 1 else 2
+    return weights + seen * JOINTS * (inputs * config.width + 2)
+
+
+DDHPOSE = Beside(pair=_ddhpose_pair, parameters=_ddhpose_parameters, kept=_ddhpose_kept)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from models import contract
+from models.branch import Branch
 from models.config import MixSTE
 from models.htp import Selection
 from models.mirror import mirror
@@ -33,9 +34,12 @@ class Lifter(contract.Lifter):
         flip: bool = True,
         eta: float = 1.0,
         noise: torch.Generator | Tensor | None = None,
+        branch: Branch | None = None,
     ) -> Tensor:
         if (hypotheses, steps) != (1, 1):
             raise ValueError(f"a deterministic lifter has one hypothesis and one step, got {hypotheses} and {steps}")
+        if branch is not None:
+            raise ValueError("a deterministic lifter has one hypothesis and one step, so none can branch")
         nothing_BHFJ0 = self._noise(x2d_BFJ2, hypotheses, steps, noise)[0]
         selection = self.select(x2d_BFJ2)
         t_B = torch.zeros(len(x2d_BFJ2), dtype=torch.int64, device=x2d_BFJ2.device)

@@ -39,29 +39,45 @@ def ddim_pairs(timesteps: int, steps: int) -> list[tuple[int, int]]:
 
 
 def ddim(
-    denoise: Callable[[Tensor, int], Tensor],
+    denoise: Callable[[Tensor, int, int], Tensor],
     noise: Sequence[Tensor],
     *,
     timesteps: int,
     steps: int,
     eta: float,
     scale: float,
+    state_of: Callable[[Tensor], Tensor] = lambda pose: pose,
+    resting: int = 0,
 ) -> Iterator[Tensor]:
     """Each step's estimate of the clean pose, in metres.
 
-    ``denoise(x_t, t)`` gets the clamped state in metres and returns a clean pose in metres. ``noise[0]`` is x_T and
-    ``noise[i]`` what is added at the end of step i - 1, of unit variance. Epsilon comes from the *unclamped* state.
+    ``denoise(x_t, t, i)`` gets the clamped state in metres of step i and returns a clean pose in metres. ``noise[0]``
+    is x_T and ``noise[i]`` what is added at the end of step i - 1, (B, H, ...) of unit variance. Where that has more
+    hypotheses than there were, they branch. Epsilon comes from the *unclamped* state.
+
+    ``state_of``: what is diffused of a scaled pose (..., J, 3), by default the pose itself; epsilon comes from that of
+    the unclamped pose. ``resting``: of how many first joints the state stays as drawn.
     """
     alphas = alphas_cumprod(timesteps)
     limit = CLAMP * scale
     x_t = noise[0]
     for i, (time, next_time) in enumerate(ddim_pairs(timesteps, steps)):
-        x_0 = (denoise(x_t.clamp(-limit, limit) / scale, time) * scale).clamp(-limit, limit)
+        pose = denoise(x_t.clamp(-limit, limit) / scale, time, i) * scale
+        x_0 = pose.clamp(-limit, limit)
         yield x_0 / scale
         if next_time < 0:
             return
         alpha, alpha_next = alphas[time].item(), alphas[next_time].item()
-        epsilon = (x_t / math.sqrt(alpha) - x_0) / math.sqrt(1 / alpha - 1)
+        epsilon = (x_t / math.sqrt(alpha) - state_of(pose).clamp(-limit, limit)) / math.sqrt(1 / alpha - 1)
         sigma = eta * math.sqrt((1 - alpha / alpha_next) * (1 - alpha_next) / (1 - alpha))
         keep = math.sqrt(1 - alpha_next - sigma**2)
-        x_t = x_0 * math.sqrt(alpha_next) + keep * epsilon + sigma * noise[i + 1]
+        hypotheses = noise[i + 1].shape[1]
+        moved = branched(state_of(x_0) * math.sqrt(alpha_next) + keep * epsilon, hypotheses) + sigma * noise[i + 1]
+        rests = branched(x_t, hypotheses)[..., :resting, :]
+        x_t = torch.cat([rests, moved[..., resting:, :]], dim=-2) if resting else moved
+
+
+def branched(x: Tensor, hypotheses: int) -> Tensor:
+    """(B, H, ...) as so many hypotheses, each a copy of the one that it branches from: hypothesis h of h mod H."""
+    there = x.shape[1]
+    return x if there == hypotheses else x[:, torch.arange(hypotheses, device=x.device) % there]

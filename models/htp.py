@@ -2,7 +2,7 @@
 
 Changes from any host:
 - once a window, ``select`` chooses frames from the clean 2D input (TCEP, and by default MGPTP), for all hypotheses,
-  denoising steps and both flips;
+  denoising steps and both flips; where a schedule changes their count, once for each count;
 - inside the network, ``Passage`` drops the other frames before the configured pairs, limits temporal attention to what
   was kept (SFT), and recovers all frames before the head. What is to be chosen by tokens (HoT's clustering, CVPR 2024,
   in TCEP's place, or MGPTP's) it chooses in every pass; one policy merges frames where the others drop them.
@@ -22,6 +22,7 @@ from models.layers import Block
 from models.pruning import merge, mgptp, recover, sft
 from models.pruning.attention import received
 from models.pruning.config import MGPTP, POLICIES, TCEP, ByTokens, Pruning, by_tokens
+from models.pruning.schedule import at_steps
 from models.pruning.tcep import Graph
 
 
@@ -57,16 +58,42 @@ class Selection:
 
 def select(x2d_BFJ2: Tensor, pruning: Pruning) -> Selection | None:
     """Frames from clean 2D poses; None when nothing would change. Float64 on the CPU: the same on every device."""
+    return scheduled(x2d_BFJ2, pruning, 1)[0]
+
+
+def scheduled(
+    x2d_BFJ2: Tensor, pruning: Pruning, steps: int, device: torch.device | str = "cpu"
+) -> tuple[Selection | None, ...]:
+    """As ``select`` chooses, for each denoising step, on ``device``.
+
+    Steps that keep as many frames share a selection, and all share the graph of the configured counts: how alike two
+    frames are is a matter of the window, not of the step.
+    """
     frames = x2d_BFJ2.shape[1]
-    kept = frames if pruning.tcep is None else pruning.tcep.count(frames)
-    clusters = kept if pruning.mgptp is None else pruning.mgptp.count(frames)
-    focus = None if pruning.sft is None else pruning.sft.focus
-    if clusters == frames and focus is None and not pruning.recovers_by_attention:
-        return None
-    stage = pruning.tcep or TCEP()
+    kept, clusters = pruning.kept(frames)
+    if _keeps_everything(pruning, frames):
+        return (None,) * steps
     stride = frames / (kept if kept < frames else clusters)
-    graph = Graph(x2d_BFJ2.detach().to("cpu", torch.float64), stride, stage)
-    policy = POLICIES[stage.policy]
+    graph = Graph(x2d_BFJ2.detach().to("cpu", torch.float64), stride, pruning.tcep or TCEP())
+    each = at_steps(pruning, frames, steps)
+    focuses = pruning.sft is not None and pruning.sft.focus is not None
+    rank_BFF = sft.neighbour_ranks(graph.similarity_BFF) if focuses else None
+    made = {step: _selection(graph, step, rank_BFF, device) for step in dict.fromkeys(each)}
+    return tuple(made[step] for step in each)
+
+
+def _keeps_everything(pruning: Pruning, frames: int) -> bool:
+    focus = None if pruning.sft is None else pruning.sft.focus
+    return pruning.kept(frames)[1] == frames and focus is None and not pruning.recovers_by_attention
+
+
+def _selection(graph: Graph, pruning: Pruning, rank_BFF: Tensor | None, device: torch.device | str) -> Selection | None:
+    """What one step prunes."""
+    frames = graph.frames
+    if _keeps_everything(pruning, frames):
+        return None
+    kept, clusters = pruning.kept(frames)
+    policy = POLICIES[graph.tcep.policy]
     tcep_BN = None if kept == frames or isinstance(policy, ByTokens) else policy(graph, kept)
     by_tokens = pruning.mgptp is not None and pruning.mgptp.compares_tokens
     return Selection(
@@ -77,8 +104,8 @@ def select(x2d_BFJ2: Tensor, pruning: Pruning) -> Selection | None:
         if pruning.mgptp is not None and clusters < kept and not by_tokens
         else None,
         guidance_BF=graph.guidance_BF.float() if clusters < kept and by_tokens else None,
-        rank_BFF=None if focus is None else sft.neighbour_ranks(graph.similarity_BFF),
-    )
+        rank_BFF=rank_BFF,
+    ).to(device)
 
 
 def _cluster_descriptors(graph: Graph, tcep_BN: Tensor | None, stage: MGPTP, clusters: int) -> Tensor:
@@ -105,8 +132,9 @@ class Passage:
     kept ones still see where SFT is absent. ``mask_BNN``: who sees whom, where SFT focuses; or, where frames were
     merged, what is added to attention's logits (float), and ``frames_BN`` is the first frame of each group.
     ``before_BFJC``: all tokens as they were when the first were dropped, where recovery asks with them.
-    ``received_BF``: the attention that each frame received, where TCEP's policy sees it. Without a selection every
-    method hands its tokens back untouched.
+    ``received_BF``: the attention that each frame received, where TCEP's policy sees it. ``beside_BFJC``: further
+    tokens of all frames, where the host has some; ``beside`` gives those that temporal attention sees. Without a
+    selection every method hands its tokens back untouched.
     """
 
     def __init__(self, selection: Selection | None, hypotheses: int) -> None:
@@ -117,6 +145,7 @@ class Passage:
         self.mask_BNN: Tensor | None = None
         self.before_BFJC: Tensor | None = None
         self.received_BF: Tensor | None = None
+        self.beside_BFJC: Tensor | None = None
 
     def prune(self, pair: int, x_BFJC: Tensor, places_NC: Tensor | None = None) -> Tensor:
         """Drops the frames that the stages before ``pair`` drop; ``places_NC`` embeds the places of what TCEP keeps."""
@@ -149,8 +178,20 @@ class Passage:
             return x_BNJC + merge.means(embeddings_BFJC, self.frames_BN)
         return x_BNJC + embedding_FC[self.frames_BN][:, :, None]
 
-    def watch(self, pair: int, temporal: nn.Module, x_BFJC: Tensor) -> None:
-        """Notes what ``pair``'s temporal block looks at in the tokens that it is about to get, where TCEP asks next."""
+    def beside(self) -> Tensor:
+        """(B, S, J, C) of ``beside_BFJC``: the frames that are left, then the frozen ones, as attention sees them; and
+        of merged frames the mean, as of their tokens."""
+        assert self.beside_BFJC is not None  # the host has set it
+        if self.frames_BN is None:
+            return self.beside_BFJC
+        if self.selection is not None and self.selection.pruning.merges:
+            return merge.means(self.beside_BFJC, self.frames_BN)
+        frozen = [] if self.context_frames_BD is None else [self.context_frames_BD]
+        return sft.gather(self.beside_BFJC, torch.cat([self.frames_BN, *frozen], dim=1))
+
+    def watch(self, pair: int, temporal: nn.Module, x_BFJC: Tensor, keys_BFJC: Tensor | None = None) -> None:
+        """Notes what ``pair``'s temporal block looks at in the tokens that it is about to get, where TCEP asks next;
+        ``keys_BFJC``: the block's second keys."""
         tcep = None if self.selection is None else self.selection.pruning.tcep
         if self.selection is None or tcep is None or pair != tcep.before_pair - 1:
             return
@@ -159,7 +200,7 @@ class Passage:
             return
         assert isinstance(temporal, Block)  # a host with other layers along time has to say what they look at
         with torch.no_grad():
-            self.received_BF = received(temporal.norm1(x_BFJC), temporal.attn.qkv, temporal.attn.heads)
+            self.received_BF = received(temporal.norm1(x_BFJC), temporal.attn.qkv, temporal.attn.heads, keys_BFJC)
 
     def recover(self, x_BNJC: Tensor, attention: recover.CrossAttention | None) -> Tensor:
         """All frames again."""

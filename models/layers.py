@@ -26,7 +26,7 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
-    def _view(self, x_BFJC: Tensor) -> Tensor:
+    def view(self, x_BFJC: Tensor) -> Tensor:
         """(batch, heads, sequence, C / heads) as a view."""
         windows, frames, joints, width = x_BFJC.shape
         channels = width // self.heads
@@ -34,15 +34,20 @@ class Attention(nn.Module):
             return x_BFJC.view(windows * frames, joints, self.heads, channels).transpose(1, 2)
         return x_BFJC.view(windows, frames, joints * self.heads, channels).transpose(1, 2)
 
-    def forward(self, x_BFJC: Tensor, source_BSJC: Tensor, mask_BFS: Tensor | None = None) -> Tensor:
-        """Queries from ``x_BFJC``, keys and values from ``source_BSJC``; ``mask_BFS`` True where a query may look."""
+    def project(self, x_BFJC: Tensor, source_BSJC: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries of ``x_BFJC``, keys and values of ``source_BSJC``, each (batch, heads, sequence, C / heads)."""
         # three products instead of one fused: each result is contiguous, so heads of all joints are one strided axis
         width = x_BFJC.shape[-1]
         weights = self.qkv.weight.view(3, width, width).unbind()
         biases = self.qkv.bias.view(3, width).unbind()
-        q = self._view(nnf.linear(x_BFJC, weights[0], biases[0]))
-        k = self._view(nnf.linear(source_BSJC, weights[1], biases[1]))
-        v = self._view(nnf.linear(source_BSJC, weights[2], biases[2]))
+        q = self.view(nnf.linear(x_BFJC, weights[0], biases[0]))
+        k = self.view(nnf.linear(source_BSJC, weights[1], biases[1]))
+        v = self.view(nnf.linear(source_BSJC, weights[2], biases[2]))
+        return q, k, v
+
+    def forward(self, x_BFJC: Tensor, source_BSJC: Tensor, mask_BFS: Tensor | None = None) -> Tensor:
+        """Queries from ``x_BFJC``, keys and values from ``source_BSJC``; ``mask_BFS`` True where a query may look."""
+        q, k, v = self.project(x_BFJC, source_BSJC)
         mask = None if mask_BFS is None else mask_BFS[:, None]
         out = nnf.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         projected: Tensor = self.proj(out.transpose(1, 2).reshape(x_BFJC.shape))
@@ -79,14 +84,16 @@ class Block(nn.Module):
         context_BDJC: Tensor | None = None,
         mask_BFF: Tensor | None = None,
         keep: tuple[Tensor, Tensor] | None = None,
+        keys_BSJC: Tensor | None = None,
     ) -> Tensor:
         """``context_BDJC``: frozen tokens that are seen but not updated. ``mask_BFF``: which frames see which.
+        ``keys_BSJC``: second keys of all that is seen, for an attention of a host's own that asks for some.
 
         ``keep``: stochastic depth's factor for each of the two branches, broadcastable to ``x_BFJC``.
         """
         y = self.norm1(x_BFJC)
         source = y if context_BDJC is None else torch.cat([y, self.norm1(context_BDJC)], dim=1)
-        update: Tensor = self.attn(y, source, mask_BFF)
+        update: Tensor = self.attn(y, source, mask_BFF, *([] if keys_BSJC is None else [keys_BSJC]))
         x_BFJC = x_BFJC + (update if keep is None else update * keep[0])
         update = self.mlp(self.norm2(x_BFJC))
         return x_BFJC + (update if keep is None else update * keep[1])

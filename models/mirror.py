@@ -10,7 +10,7 @@ MIRROR = tuple(_SWAP.get(j, j) for j in range(JOINTS))
 
 
 def mirror(x_J: Tensor) -> Tensor:
-    """Mirrored poses (..., J, 2 or 3): x negated, left and right joints exchanged."""
+    """Mirrored poses (..., J, 2 or 3), or states of bones (x, y, z, length): x negated, left and right exchanged."""
     sign = torch.ones(x_J.shape[-1], dtype=x_J.dtype, device=x_J.device)
     sign[0] = -1
     return x_J[..., MIRROR, :] * sign

@@ -19,7 +19,8 @@ class MixSTE(nn.Module):
     """Pairs of a spatial and a temporal block over tokens that stay (B x H, F, J, C).
 
     Where nothing is diffused (A = 0) it is MixSTE itself. Otherwise the noisy state joins the input, and the diffusion
-    time the tokens, as in D3DP. A host with layers of its own overrides ``own_layers``, ``tokens`` or ``along_time``.
+    time the tokens, as in D3DP. A host with layers of its own overrides ``own_layers``, ``tokens``, ``along_time`` or
+    ``in_time``.
     """
 
     def __init__(self, config: Host) -> None:
@@ -69,15 +70,12 @@ class MixSTE(nn.Module):
             raise ValueError(f"2D windows must be (B, {frames}, {JOINTS}, 2), got {tuple(x2d_BFJ2.shape)}")
         x = self.tokens(x2d_BFJ2, xt_BHFJA, t_B)
         passage = Passage(selection, hypotheses=xt_BHFJA.shape[1])
-        for pair, (spatial, temporal) in enumerate(zip(self.spatial, self.temporal, strict=True)):
+        for pair, spatial in enumerate(self.spatial):
             x = passage.prune(pair, x, self.place_embedding)
             x = self.spatial_norm(spatial(x, keep=self._keep(keep_LBS, pair, 0, x)))
             if pair == 0:
                 x = self.along_time(x, passage)
-            passage.watch(pair, temporal, x)
-            keep = self._keep(keep_LBS, pair, 1, x)
-            x = temporal(x, context_BDJC=passage.context_BDJC, mask_BFF=passage.mask_BNN, keep=keep)
-            x = self.temporal_norm(x)
+            x = self.in_time(pair, x, passage, self._keep(keep_LBS, pair, 1, x))
         x = passage.recover(x, self.recover)
         x0: Tensor = self.head(self.head_norm(x))
         return x0.view(*xt_BHFJA.shape[:-1], 3)
@@ -94,6 +92,22 @@ class MixSTE(nn.Module):
     def along_time(self, x_BNJC: Tensor, passage: Passage) -> Tensor:
         """Tokens as the first temporal block gets them: each frame with its embedding."""
         return passage.embed(x_BNJC, self.frame_embedding)
+
+    def in_time(
+        self,
+        pair: int,
+        x_BNJC: Tensor,
+        passage: Passage,
+        keep: tuple[Tensor, Tensor] | None,
+        keys_BSJC: Tensor | None = None,
+    ) -> Tensor:
+        """``pair``'s temporal block and the norm after it; ``keys_BSJC``: second keys, where it asks for some."""
+        temporal = self.temporal[pair]
+        passage.watch(pair, temporal, x_BNJC, keys_BSJC)
+        context, mask = passage.context_BDJC, passage.mask_BNN
+        x: Tensor = temporal(x_BNJC, context_BDJC=context, mask_BFF=mask, keep=keep, keys_BSJC=keys_BSJC)
+        x = self.temporal_norm(x)
+        return x
 
     def drop_path(self, windows: int, generator: torch.Generator) -> Tensor | None:
         """Draws stochastic depth's factors for a batch, (4 L, B, S); None where its rate is 0.

@@ -1,9 +1,12 @@
 """Names, and what they stand for: plain dicts, whose things are imported when they are used. No torch here."""
 
+import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 
@@ -17,6 +20,17 @@ class Later:
     def itself(self) -> Any:
         module, name = self.place.split(":")
         return getattr(import_module(module), name)
+
+    @property
+    def docstring(self) -> str:
+        """What its docstring says; read from its file, so that nothing is imported to tell it."""
+        module, name = self.place.split(":")
+        found = find_spec(module)
+        assert found is not None
+        assert found.origin is not None
+        body = ast.parse(Path(found.origin).read_text(encoding="utf-8")).body
+        kinds = ast.FunctionDef | ast.ClassDef
+        return next(ast.get_docstring(node) or "" for node in body if isinstance(node, kinds) and node.name == name)
 
     def __call__(self, *given: Any) -> Any:
         return self.itself(*given)

@@ -57,6 +57,8 @@ def load(path: str | PathLike[str]) -> Lifter:
 def _config(host: str, config: dict[str, Any]) -> Host:
     pruning = config.pop("pruning", None)
     if pruning is not None:
-        parts: dict[str, Any] = {name: None if part is None else PARTS[name](**part) for name, part in pruning.items()}
+        parts: dict[str, Any] = {
+            name: PARTS[name](**part) if name in PARTS and part is not None else part for name, part in pruning.items()
+        }
         pruning = Pruning(**parts)
     return MODELS[host].config(**config, pruning=pruning)

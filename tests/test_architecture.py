@@ -17,7 +17,7 @@ ROWS = (
     {"__main__"},
     {"cli", "__init__"},
     {"notebook"},
-    {"runner", "catalogue", "bench", "audit"},
+    {"runner", "catalogue", "bench", "audit", "weights"},
     {"presentation"},
     {"scheduled", "budget", "predictions", "outlook"},
     {"mirror", "crew", "reproduce"},
@@ -46,7 +46,7 @@ ROWS = (
     {"design", "costing", "rules"},
     {"schema", "problems", "quantities"},
     {"source", "sections", "plugin"},
-    {"data", "metrics"},
+    {"data", "metrics", "smoothing"},
 )
 ANYWHERE = {"errors", "seeds", "nearest", "canonical", "workspace", "provenance"}
 ROOTS = {
@@ -57,8 +57,9 @@ ROOTS = {
     "schema",
     "plugin",
     "audit",
+    "weights",
 }  # where the zoo meets the engine; elsewhere only its torch-free configs
-LISTS = ("models.config", "models.names", "models.pruning.config")
+LISTS = ("models.branch", "models.config", "models.names", "models.pruning.config", "models.pruning.elastic")
 
 
 def part(path: Path) -> str:

@@ -16,6 +16,7 @@ from ablate.audit.layout import COLUMNS, cells, reasons
 from ablate.audit.page import as_csv, write
 from ablate.audit.published import STATED, Stated, read, table
 from ablate.errors import DataError, StorageError
+from tests.conftest import ROOT
 
 HEAD = table().splitlines()[0]
 LINEAR = "MACs per window; attention products not counted"
@@ -151,6 +152,27 @@ def test_designs_of_our_own_are_said_to_be(rows: list[Row]) -> None:
     assert said == {"HTP", "KTPFormer-diffusion"}
 
 
+def test_a_relative_claim_stands_beside_what_our_design_saves(rows: list[Row]) -> None:
+    (row,) = (row for row in rows if row.published.method == "HTP")
+    own, host = (models.cost(models.config(name), flip=True).inference_gmacs for name in ("htp", "d3dp"))
+    assert "-56.8 %" in row.why[0]
+    assert f"takes {100 * (1 - own / host):.1f} % fewer MACs" in row.why[2]
+
+
+def test_the_readme_says_what_the_audit_found(rows: list[Row]) -> None:
+    figures = (("MixSTE", 277.25), ("HoT-MixSTE", 167.5), ("MixSTE", 139.0))
+    first, second, third = (f"{the(rows, method, number).gmacs:.1f}" for method, number in figures)
+    text = " ".join((ROOT / "README.md").read_text().split())
+    assert f"with attention they are {first}, {second} and {third} GMACs of a pass" in text
+
+
+def test_what_is_published_is_what_is_counted_now(rows: list[Row], tmp_path: Path) -> None:
+    write(rows, tmp_path)
+    for name in ("audit.md", "audit.csv"):
+        assert (ROOT / "reports" / "published" / "audit" / name).read_text() == (tmp_path / name).read_text()
+    assert (ROOT / "reports" / "published" / "audit" / "figures" / "audit.png").exists()
+
+
 def test_diffusion_lifters_state_their_passes(rows: list[Row]) -> None:
     windows = [row.zoo for row in rows if row.published.method == "D3DP" and row.zoo is not None]
     assert [(zoo.hypotheses, zoo.steps, zoo.flip) for zoo in windows] == [(20, 10, True), (20, 1, True)]
@@ -195,7 +217,7 @@ def test_a_folder_that_cannot_be_written_is_said(rows: list[Row], tmp_path: Path
 
 
 def test_the_command_prints_a_table_or_json(tmp_path: Path) -> None:
-    env = {**os.environ, "COLUMNS": "160", "NO_COLOR": "1"}
+    env = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
     command = [sys.executable, "-m", "ablate", "audit"]
     told = subprocess.run([*command, "--json"], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
     entries = json.loads(told.stdout)
@@ -204,6 +226,7 @@ def test_the_command_prints_a_table_or_json(tmp_path: Path) -> None:
     assert hot["zoo"]["gmacs"] == pytest.approx(88.12, abs=0.01)
     assert list(tmp_path.iterdir()) == []  # with --json it only prints
     shown = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True).stdout
+    assert max(map(len, shown.splitlines())) <= 80
     for text in ("277.25 GFLOPs", "167.5 GFLOPs", "139 GMACs", "2 x linear", "1 x linear", "147.42", "88.12"):
         assert text in shown
     assert (tmp_path / "reports" / "audit" / "audit.md").exists()

@@ -27,7 +27,7 @@ class Guess(nn.Module):
 
     channels = 3
 
-    def lift(self, x2d_BFJ2: Tensor, *, hypotheses: int, steps: int, flip: bool, eta: float, noise: Tensor) -> Tensor:
+    def lift(self, x2d_BFJ2: Tensor, *, noise: Tensor, **how: object) -> Tensor:
         return noise.transpose(0, 1) * 0.1 + x2d_BFJ2.mean()
 
 
@@ -169,3 +169,15 @@ def test_fewer_hypotheses_from_a_run_with_more_are_those_of_a_run_with_fewer() -
         assert {m.hypotheses for m in found.metrics} == {count}
         np.testing.assert_array_equal(found.window_mpjpe_mm, alone.window_mpjpe_mm)
     assert len(shared[0].metrics) < len(shared[2].metrics)
+
+
+def test_a_low_pass_judges_smoothed_poses() -> None:
+    on = some_windows()
+    config = replace(MANY, low_pass=2)
+    plain, smoothed = by_name(run(Guess(), on, MANY)), by_name(run(Guess(), on, config))
+    # white noise is what a low pass takes away; the slow truth stays
+    assert smoothed["mpjpe", "mean", 2, ""].value < plain["mpjpe", "mean", 2, ""].value
+    assert smoothed["mpjve", "mean", 2, ""].value < 0.3 * plain["mpjve", "mean", 2, ""].value
+    few = by_name(run(Guess(), on, replace(config, hypotheses=1)))
+    both = evaluate_counts(Guess(), on, config, (1, 3), seed=0, split="test", input="gt", device=CPU)
+    assert by_name(both[0])["mpjpe", "mean", 2, ""] == few["mpjpe", "mean", 2, ""]

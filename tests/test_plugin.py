@@ -296,7 +296,7 @@ print(json.dumps([c.id for c in expand(study)]))
 
 def test_zoo_profile_and_schema_show_what_a_plugin_brings(tmp_path: Path) -> None:
     written(tmp_path)
-    entries = json.loads(ablate("zoo", "--json", *GIVEN, cwd=tmp_path).stdout)
+    entries = json.loads(ablate("zoo", "--json", *GIVEN, cwd=tmp_path).stdout)["models"]
     assert [e["size"] for e in entries if e["model"] == "refined"] == ["tiny", "small", "base"]
     assert "refined" in {e["host"] for e in entries if e["model"] == "htp"}
     told = ablate("profile", "refined", "--size=tiny", "--set=model.rounds=3", "--json", *GIVEN, cwd=tmp_path)
@@ -394,7 +394,7 @@ def test_a_preset_of_ones_own_is_a_model_too(tmp_path: Path) -> None:
         "from models import MODELS as ZOO\nfrom models.pruning.config import three_stages\n"
         "MODELS = {'mild': replace(ZOO['htp'], preset=partial(three_stages, keep=0.9, clusters=0.8))}\n"
     )
-    entries = json.loads(ablate("zoo", "--json", "--plugin", "mild.py", cwd=tmp_path).stdout)
+    entries = json.loads(ablate("zoo", "--json", "--plugin", "mild.py", cwd=tmp_path).stdout)["models"]
     gmacs = {e["model"]: e["pass_gmacs"] for e in entries if (e["size"], e["host"]) == ("base", "d3dp")}
     assert gmacs["htp"] < gmacs["mild"] < gmacs["d3dp"]
 

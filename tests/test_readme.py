@@ -11,8 +11,10 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
+import torch
 
 import models
+from tests.checkpoints import Numbers, in_training
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "README.md").read_text()
@@ -55,8 +57,9 @@ def test_make_targets_exist(line: str) -> None:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working directory with the studies, as a clone has them."""
+    """A working directory with the studies, as a clone has them, and a checkpoint as D3DP's program leaves one."""
     folder = tmp_path_factory.mktemp("readme")
+    torch.save(in_training(Numbers("d3dp").state()), folder / "best_epoch.bin")
     (folder / "studies").symlink_to(ROOT / "studies")
     return folder
 
@@ -71,6 +74,8 @@ def test_ablate_commands_run_in_order(checkout: Path) -> None:
         if command[0] in ("plan", "run", "report") and "--help" not in command:
             settings = [f"--set={path}={value}" for path, value in SMALL.items()]
             command += settings
+        if command[0] == "evaluate":
+            command += ["--set=data.clip_seconds=1", "--set=data.cameras=1"]
         env = {**os.environ, "COLUMNS": "160"}
         done = subprocess.run(
             [sys.executable, "-m", "ablate", *command], cwd=checkout, env=env, capture_output=True, text=True

@@ -19,7 +19,8 @@ from ablate.store import Store
 from ablate.train import Checkpoint, Epoch, Fitted, fit
 from models.config import D3DP
 from models.d3dp import Lifter
-from models.pruning.config import MGPTP, SFT, TCEP, Elastic, Pruning, Recovery
+from models.pruning.config import MGPTP, SFT, TCEP, Pruning, Recovery
+from models.pruning.elastic import Elastic
 from tests.conftest import ROOT
 from tests.motion import recording, windows
 

@@ -75,7 +75,12 @@ def test_a_shipped_study_is_found_by_name(tmp_path: Path, monkeypatch: pytest.Mo
         ("model.name: d3dp,", "model.timestep: 9,", "9:16", "did you mean 'timesteps'?"),
         ("model.name: d3dp,", "model.host: mixste, model.timesteps: 9,", "9:36", "unknown key 'timesteps'"),
         ("tcep.keep_ratio: [1.0, 0.6]", "tcep.embed_places: [true]", "6:37", "elastic weights serve every count"),
-        ("mode: elastic", "mode: elastic, elastic: {policies: [dpc_knn]}", "12:44", "set its source to tokens"),
+        ("mode: elastic", "mode: elastic, elastic: {policies: [dpc_knn]}", "12:44", "clustering has to follow"),
+        ("mode: elastic", "mode: elastic, elastic: {policies: [uniform, merge]}", "12:44", "and no mgptp"),
+        ("mode: elastic", "mode: elastic, elastic: {stages: {tcep: {}}}", "4:8", "trains as mgptp; make them equal"),
+        ("mode: elastic", "mode: elastic, elastic: {stages: {schedule: coarse_to_fine}}", "12:53", "no denoising"),
+        ("evaluate: {", "evaluate: {low_pass: 10, ", "13:22", "is a count of a window's 9 frames, got 10"),
+        ("evaluate: {", "evaluate: {low_pass: 1, ", "13:22", "must be at least 2, got 1"),
         ("model.pruning.tcep.keep_ratio: [1.0, 0.6]", "model.depth: [[2], 0]", "6:17", "valid integer, got [2]"),
         ("[1.0, 0.6]", "{low: 0.2, high: 1.0}", "6:3", "only a sampler searches a continuum"),
         ("[1.0, 0.6]", "{low: 1.0, high: 0.2, step: 0.1}", "6:3", "low must lie below high, got 1 and 0.2"),
@@ -107,6 +112,18 @@ def test_each_problem_says_where_what_and_the_mend(old: str, new: str, place: st
     assert old in TINY
     found = problems(TINY.replace(old, new, 1))
     assert any(line.startswith(f"s.yaml:{place}: ") and text in line for line in found), found
+
+
+def test_what_elastic_training_may_draw_has_to_go_together() -> None:
+    def drawing(elastic: str, swept: str) -> str:
+        text = TINY.replace("mode: elastic", f"mode: elastic, elastic: {{{elastic}}}")
+        return text.replace("model.pruning.tcep.keep_ratio: [1.0, 0.6]", swept)
+
+    (told,) = problems(drawing("policies: [random, attention]", "model.pruning.tcep.before_pair: [0]"))
+    assert "attention can't be drawn: pruning.tcep.before_pair: must be at least 1" in told
+    subsets = problems(drawing("policies: [merge], stages: {tcep: {}, sft: {}}", "model.pruning.mgptp: [null]"))
+    assert any("merge can't be drawn: pruning.tcep.policy" in text for text in subsets)  # a step may draw no sft
+    study(drawing("policies: [dpc_knn]", "model.pruning.mgptp.source: [tokens]"))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from ablate.sections import EvaluateConfig, TrainConfig
 from ablate.train import Epoch, Fitted, fit, learning_rate
 from models.config import D3DP
 from models.d3dp import Lifter
-from models.pruning.config import MGPTP, SFT, TCEP, Elastic, Pruning
+from models.pruning.config import MGPTP, SFT, TCEP, Pruning
+from models.pruning.elastic import Elastic
 from tests.motion import recording, windows
 
 FRAMES = 9

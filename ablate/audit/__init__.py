@@ -48,8 +48,7 @@ def audit(text: str | None = None) -> list[Row]:
 
 
 def _counterpart(figure: Figure) -> Counterpart | None:
-    found = COUNTERPARTS.get(figure.method)
-    return found if found is not None and found.model in models.MODELS else None
+    return COUNTERPARTS.get(figure.method)
 
 
 def _row(figure: Figure, counterpart: Counterpart | None) -> Row:
@@ -57,7 +56,8 @@ def _row(figure: Figure, counterpart: Counterpart | None) -> Row:
     if counterpart is not None:
         zoo = count(counterpart, figure.frames, figure.hypotheses or 1, figure.steps or 1)
     if figure.compute_g is None:
-        why = wording.no_number(figure, own=counterpart is not None and counterpart.own)
+        own = counterpart is not None and counterpart.own
+        why = wording.no_number(figure, own=own, saved_percent=None if zoo is None else _saved_percent(zoo, figure))
         return Row(published=figure, zoo=zoo, readings=(), reading=None, gmacs=None, why=why)
     if zoo is None:
         gmacs, why = wording.as_stated(figure)
@@ -68,6 +68,14 @@ def _row(figure: Figure, counterpart: Counterpart | None) -> Row:
     gmacs = figure.compute_g * zoo.gmacs / found[0].value
     why = wording.gap(figure, zoo, found)
     return Row(published=figure, zoo=zoo, readings=found, reading=found[0], gmacs=gmacs, why=why)
+
+
+def _saved_percent(zoo: Counted, figure: Figure) -> float | None:
+    """How many fewer MACs a window takes than one of the plain host; None for a host itself."""
+    if zoo.model == zoo.host:
+        return None
+    host = count(Counterpart(model=zoo.host), figure.frames, zoo.hypotheses, zoo.steps)
+    return 100 * (1 - zoo.window_gmacs / host.window_gmacs)
 
 
 def _rest(shown: set[str]) -> Iterator[Row]:

@@ -21,6 +21,18 @@ def cells(row: Row) -> tuple[str, ...]:
     return (*_published(row), *_counted(row))
 
 
+def narrow(rows: Sequence[Row]) -> Iterator[tuple[str, Sequence[str], list[tuple[str, ...]]]]:
+    """Two tables of 80 columns for a terminal, each its title, its columns and its lines."""
+    shown = {
+        TITLE: ("method", "published", "read as", "converted", "zoo, one pass"),
+        "What this zoo counts: GMACs of one pass by kind, and a window": ("method", *_COUNTED[:3], _COUNTED[-1]),
+    }
+    for title, columns in shown.items():
+        places = [COLUMNS.index(column) for column in columns]
+        lines = [tuple(cells(row)[place] for place in places) for row in rows]
+        yield title, columns, list(dict.fromkeys(line for line in lines if set(line[1:]) != {NONE}))
+
+
 def _published(row: Row) -> Iterator[str]:
     figure = row.published
     unit = "" if figure.stated is None else f"G{figure.stated.unit}"

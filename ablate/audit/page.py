@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from ablate.audit import Row
 from ablate.audit.layout import CAPTION, COLUMNS, TITLE, cells, reasons
+from ablate.audit.wording import read_as
 from ablate.errors import StorageError
 from ablate.report import style
 
@@ -100,7 +101,7 @@ def draw(rows: Sequence[Row], folder: Path) -> str:
         axes.set_yticks(range(len(shown)), [row.published.method for row in shown])
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
-        axes.margins(x=0.12)
+        axes.margins(x=0.2)  # for the words beside the farthest mark
         axes.set_xlim(left=0)
         axes.set_xlabel("GMACs of a window in one pass; published figures in the unit beside them")
         figure.legend(loc="outside upper center", ncols=3)
@@ -109,8 +110,8 @@ def draw(rows: Sequence[Row], folder: Path) -> str:
     return (
         f"{sum(row.gmacs is not None for row in published)} of {len(published)} published figures convert to MACs of a"
         " window in one pass (H = K = 1, no flip) with attention products counted. Open squares are what was published,"
-        " diamonds what that is in the one convention; a cross is a figure whose convention is open. Bars are this"
-        " zoo's closed form."
+        " diamonds what that is in the one convention, and the words which multiple of this zoo's count it is; a cross"
+        " is a figure whose convention is open. Bars are this zoo's closed form."
     )
 
 
@@ -137,7 +138,8 @@ def _points(axes: Axes, shown: Sequence[Row]) -> None:
         axes.plot([number], [at], "x" if row.gmacs is None else "s", mfc="white", color=style.COLOURS[1], zorder=3)
         if row.gmacs is not None:
             axes.plot([row.gmacs], [at], "D", color=style.INK, zorder=3)
-        text, beside = f"{number:g} G{stated.unit}", (max(number, converted), at)
+        text = f"{number:g} G{stated.unit}" + ("" if row.reading is None else f" = {read_as(row.reading)}")
+        beside = (max(number, converted), at)
         axes.annotate(text, beside, (6, 0), textcoords="offset points", va="center", fontsize=6.5)
     axes.plot([], [], "s", mfc="white", color=style.COLOURS[1], label="published")
     axes.plot([], [], "D", color=style.INK, label="published, converted")

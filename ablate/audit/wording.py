@@ -47,12 +47,16 @@ def no_reading(found: Sequence[Reading]) -> tuple[str, ...]:
     return (f"can't be converted: no reading of this zoo's count is within 1 % (nearest: {nearest})",)
 
 
-def no_number(figure: Figure, *, own: bool) -> tuple[str, ...]:
-    """Why there is no figure to convert, and whether what stands beside it is our ``own`` design."""
-    why = "the table of published figures has none"
+def no_number(figure: Figure, *, own: bool, saved_percent: float | None) -> tuple[str, ...]:
+    """Why there is no figure to convert, whether what stands beside it is our ``own`` design, and what that saves."""
+    why = ["the table of published figures has none"]
     if figure.convention:
-        why = f"can't be converted: there is no absolute figure, only {figure.convention!r}"
-    return (why, "this zoo's model is after our own design, for none was released") if own else (why,)
+        why = [f"can't be converted: there is no absolute figure, only {figure.convention!r}"]
+    if own:
+        why.append("this zoo's model is after our own design, for none was released")
+    if saved_percent is not None:
+        why.append(f"a window of it takes {saved_percent:.1f} % fewer MACs than one of its host, both as counted here")
+    return tuple(why)
 
 
 def as_stated(figure: Figure) -> tuple[float | None, tuple[str, ...]]:

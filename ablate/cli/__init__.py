@@ -2,7 +2,7 @@
 
 import os
 
-from ablate.cli import audit, bench, state, study, zoo
+from ablate.cli import audit, bench, state, study, weights, zoo
 from ablate.cli.app import app, with_plugins
 
 # In the order of `ablate --help`.
@@ -22,6 +22,8 @@ COMMANDS = (
     zoo.zoo,
     zoo.profile,
     audit.audit,
+    weights.import_checkpoint,
+    weights.evaluate,
     bench.bench,
 )
 for command in COMMANDS:

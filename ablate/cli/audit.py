@@ -30,9 +30,11 @@ def audit(
         return
     from ablate.audit import layout
     from ablate.audit.page import write
-    from ablate.terminal import print_table
+    from ablate.terminal import print_table, print_wrapped
 
-    print_table(layout.TITLE, layout.COLUMNS, [layout.cells(row) for row in rows], layout.CAPTION)
+    for title, columns, lines in layout.narrow(rows):
+        print_table(title, columns, lines)
+    print_wrapped(f"{layout.CAPTION}.")
     for text in layout.reasons(rows):
-        typer.echo(text)
+        print_wrapped(text)
     typer.echo(str(write(rows, out)))

@@ -9,9 +9,11 @@ import pandas as pd
 from ablate.records import Record
 from ablate.report import protocol
 from ablate.report.about import About
+from ablate.report.control import NOTE, control
+from ablate.report.effects import effects_table
 from ablate.report.front import Front
 from ablate.report.names import COMPUTE, METRICS, compute_title
-from ablate.report.results import errors, heads, labels, overall, spread
+from ablate.report.results import error_unit, errors, heads, labels, overall, spread
 from ablate.report.tables import MINUS, TIMES, Column, Table, digits, noise
 
 # Closed-form values: every seed of a configuration has the same.
@@ -25,6 +27,7 @@ def tables(frame: pd.DataFrame, records: Sequence[Record], about: About, best: F
     made = [main_table(frame, records, about)]
     if best is not None:
         made.append(front_table(frame, records, about, best))
+    made += filter(None, [effects_table(frame, records, about)])
     made.append(validation_table(frame, records, about))
     rows = errors(frame, "test")
     rows = rows[(rows["metric"] == about.report.metric) & ~rows["oracle"]]
@@ -43,8 +46,11 @@ def main_table(frame: pd.DataFrame, records: Sequence[Record], about: About) -> 
     rows = overall(frame, "test")
     deployable = _error_columns(rows[~rows["oracle"]], labels(frame))
     oracles = _error_columns(rows[rows["oracle"] & (rows["metric"] == about.report.metric)], labels(frame))
-    columns = [*deployable, *oracles, *_compute_columns(frame, about)]
+    beside = control(records, about, error_unit(frame, about))
+    columns = [*deployable, *filter(None, [beside]), *oracles, *_compute_columns(frame, about)]
     notes = [protocol.summary(records), *_rank_notes(deployable)]
+    if beside is not None:
+        notes.append(NOTE)
     if oracles:
         notes.append(ORACLE)
     if about.baseline in labels(frame):

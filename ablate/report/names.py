@@ -1,7 +1,9 @@
 """How metrics, compute and swept values are called in tables and figures; the unit always comes along."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from ablate.sections import told
 
 METRICS = {"mpjpe": "MPJPE", "p_mpjpe": "P-MPJPE", "mpjve": "MPJVE"}
 
@@ -15,7 +17,8 @@ COMPUTE = {
 }
 
 # A compute value's name holds one of these.
-_UNITS = {"gmacs": "GMACs", "params": "M", "latency": "ms", "memory": "MB", "fps": "frames/s"}
+_UNITS = {"gmacs": "GMACs", "params": "M", "latency": "ms", "memory": "MB", "activation": "MB"}
+_UNITS |= {"fps": "frames/s", "frames": "frames"}
 
 
 def compute_unit(name: str) -> str:
@@ -37,6 +40,8 @@ def shown(value: Any) -> str:
     """A value as people write it: 0.333 for a third, 'off' for an absent part."""
     if value is None:
         return "off"
+    if isinstance(value, Mapping):
+        return told(value)
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 

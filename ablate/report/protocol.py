@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ablate.records import Record
 from ablate.report.names import listed
 from ablate.report.results import distinct
+from ablate.sections import told
 
 UNKNOWN = "not recorded"
 
@@ -23,6 +24,14 @@ def measured(records: Sequence[Record], field: str) -> str:
 def flip(records: Sequence[Record]) -> str:
     states = distinct(records, "config.evaluate.flip")
     return " and ".join("on" if state else "off" for state in states) or UNKNOWN
+
+
+def branches(records: Sequence[Record]) -> str:
+    """How hypotheses branch and in how many records; "" where they don't."""
+    found = distinct(records, "config.evaluate.branch")
+    having = sum(record.config["evaluate"].get("branch") is not None for record in records)
+    where = "" if having == len(records) else f" (in {having} of {len(records)} records)"
+    return f"hypotheses branch: {' or '.join(map(told, found))}{where}; " if found else ""
 
 
 def seeds(records: Sequence[Record]) -> str:
@@ -63,7 +72,7 @@ def summary(records: Sequence[Record], split: str = "test") -> str:
     return (
         f"Protocol {measured(records, 'protocol')}; {split} split of {fact(records, 'config.data.name')}; "
         f"input {measured(records, 'input')}; F = {fact(records, 'config.model.frames')} frames; "
-        f"H = {measured(records, 'hypotheses')}; K = {measured(records, 'steps')}; "
+        f"H = {measured(records, 'hypotheses')}; K = {measured(records, 'steps')}; {branches(records)}"
         f"flip averaging {flip(records)}; seeds {seeds(records)}; "
         f"{fact(records, 'provenance.device')}, {fact(records, 'provenance.dtype')}; commit {commit(records)}."
     )

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ablate.records import Record
 from ablate.report import style
 from ablate.report.about import About
-from ablate.report.results import swept
+from ablate.report.results import distinct, swept
 
 # More rows than this read as a wall.
 ROWS = 8
@@ -45,6 +45,8 @@ def strip(records: Sequence[Record], about: About, folder: Path) -> style.Pictur
         " that TCEP keeps, dark ones those that MGPTP keeps of them; the counts stand on the right. The curve above is"
         " the mean motion of a joint."
     )
+    if distinct(shown, "config.model.pruning.schedule"):
+        caption += " Where a schedule changes the counts over the denoising steps, these are the configured ones."
     return style.Picture(name="strip", title="Which frames are kept", caption=caption)
 
 

@@ -57,8 +57,8 @@ def _heading(title: object, side: str) -> str:
 class Column:
     """A quantity of every configuration; ``mean``, ``std`` and ``seeds`` share the table's labels as their index.
 
-    ``std`` None: the value is exact, the same for each seed. ``ranked``: lower is better, the best are marked, and the
-    spread is shown (it always stands in the CSV).
+    ``std`` None: the value is exact, the same for each seed. ``ranked``: lower is better, and the best are marked. The
+    spread is shown then, or where ``spreads`` says so (it always stands in the CSV).
     """
 
     key: str
@@ -68,9 +68,11 @@ class Column:
     std: pd.Series | None = None
     digits: int = 2
     ranked: bool = False
+    spreads: bool = False
 
     def texts(self) -> list[str]:
-        spreads = self.std if self.ranked and self.std is not None else pd.Series(math.nan, index=self.mean.index)
+        shown = self.std if self.ranked or self.spreads else None
+        spreads = shown if shown is not None else pd.Series(math.nan, index=self.mean.index)
         return [self._text(mean, std) for mean, std in zip(self.mean, spreads, strict=True)]
 
     def _text(self, mean: float, std: float) -> str:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from models.names import Later, Names
@@ -59,7 +59,8 @@ def by_tokens(policy: str) -> ByTokens | None:
 Policy = Annotated[str, Names(POLICIES)]
 
 
-def _policy_problems(at: tuple[str, ...], policy: str) -> Iterator[Problem]:
+def policy_problems(at: tuple[str, ...], policy: str) -> Iterator[Problem]:
+    """What is wrong with ``policy`` as a name, told at the setting ``at``."""
     if text := Names(POLICIES).problem(policy):
         yield at, text
 
@@ -109,7 +110,7 @@ class TCEP:
         return _count(self.keep_ratio, self.keep_frames, frames)
 
     def problems(self, frames: int, depth: int) -> Iterator[Problem]:
-        yield from _policy_problems(("policy",), self.policy)
+        yield from policy_problems(("policy",), self.policy)
         yield from _amount_problems(self.keep_ratio, "keep_frames", self.keep_frames, frames)
         if not 0 <= self.before_pair < depth:
             yield (("before_pair",), f"must lie in 0..{depth - 1} (the host has {depth} pairs), got {self.before_pair}")
@@ -177,12 +178,22 @@ class Recovery:
 
 @dataclass(frozen=True, kw_only=True)
 class Pruning:
-    """The three stages of hierarchical temporal pruning; any subset works, ``None`` is off."""
+    """The three stages of hierarchical temporal pruning; any subset works, ``None`` is off.
+
+    ``schedule``: the same counts in all denoising steps, or counts that grow (``coarse_to_fine``) or shrink over them
+    with the configured ones as their mean; see schedule.py. What shapes the weights does not depend on it.
+    """
 
     tcep: TCEP | None = None
     sft: SFT | None = None
     mgptp: MGPTP | None = None
     recovery: Recovery = field(default_factory=Recovery)
+    schedule: Literal["constant", "coarse_to_fine", "fine_to_coarse"] = "constant"
+
+    def kept(self, frames: int) -> tuple[int, int]:
+        """How many of ``frames`` are left after TCEP and after MGPTP."""
+        kept = frames if self.tcep is None else self.tcep.count(frames)
+        return kept, kept if self.mgptp is None else self.mgptp.count(frames)
 
     @property
     def pairs(self) -> tuple[int, ...]:
@@ -205,15 +216,15 @@ class Pruning:
 
     def places(self, frames: int) -> int:
         """How many kept frames have a learned embedding of their place; 0 for none."""
-        kept = frames if self.tcep is None else self.tcep.count(frames)
+        kept, _ = self.kept(frames)
         return kept if self.tcep is not None and self.tcep.embed_places and kept < frames else 0
 
     def compares_frames(self, frames: int) -> bool:
         """Does choosing frames need their distances, which TCEP, MGPTP's descriptors and SFT's focus share?"""
-        kept = frames if self.tcep is None else self.tcep.count(frames)
+        kept, clusters = self.kept(frames)
         policy = "uniform" if self.tcep is None else self.tcep.policy
         by_tcep = policy not in UNSEEING and not by_tokens(policy) and kept < frames
-        by_mgptp = self.mgptp is not None and self.mgptp.policy == "peaks" and self.mgptp.count(frames) < kept
+        by_mgptp = self.mgptp is not None and self.mgptp.policy == "peaks" and clusters < kept
         return by_tcep or by_mgptp or (self.sft is not None and self.sft.focus is not None)
 
     def problems(self, frames: int, depth: int) -> Iterator[Problem]:
@@ -222,7 +233,7 @@ class Pruning:
         own += [(("mgptp", *at), text) for at, text in (self.mgptp.problems(frames, depth) if self.mgptp else ())]
         yield from own
         if self.tcep is not None and self.mgptp is not None and not own:
-            kept, clusters = self.tcep.count(frames), self.mgptp.count(frames)
+            kept, clusters = self.kept(frames)
             if clusters > kept:
                 name = "keep_ratio" if self.mgptp.clusters is None else "clusters"
                 yield (("mgptp", name), f"asks for {clusters} clusters, but TCEP keeps only {kept} of {frames} frames")
@@ -234,6 +245,9 @@ class Pruning:
         if self.tcep is not None and self.merges and (self.mgptp is not None or self.sft != SFT()):
             text = "merges frames, and drops none to be seen or clustered: give sft without focus, and no mgptp"
             yield (("tcep", "policy"), f"{self.tcep.policy} {text}")
+        if self.tcep is not None and self.tcep.embed_places and self.schedule != "constant":
+            text = "changes counts over the steps, and places are learned for one: take constant, or no embed_places"
+            yield (("schedule",), f"{self.schedule} {text}")
 
 
 def three_stages(depth: int, *, keep: float, clusters: float) -> Pruning:
@@ -259,41 +273,3 @@ def hot(depth: int) -> Pruning:
 
 def _three_eighths(depth: int) -> int:
     return max(1, (3 * depth + 4) // 8) if depth > 1 else 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Elastic:
-    """One set of weights for every ratio: each training step draws the kept counts and the policy anew.
-
-    ``dense_share`` of the steps prunes nothing; the others draw TCEP's ratio and MGPTP's share *of what TCEP kept*
-    uniformly from the two ranges, and a policy uniformly from ``policies`` (``segment`` keeps one random frame a
-    segment; with ``uniform`` MGPTP is uniform as well).
-    """
-
-    dense_share: float = 0.1
-    keep_range: tuple[float, float] = (0.1, 1.0)
-    cluster_range: tuple[float, float] = (0.2, 1.0)
-    policies: tuple[Policy, ...] = ("tcep", "uniform", "random", "segment")
-
-    def problems(self) -> Iterator[Problem]:
-        if not 0 <= self.dense_share <= 1:
-            yield (("dense_share",), f"must lie in [0, 1], got {self.dense_share:g}")
-        for name in ("keep_range", "cluster_range"):
-            low, high = getattr(self, name)
-            if not 0 < low <= high <= 1:
-                yield ((name,), f"must be two rising values in (0, 1], got {low:g}, {high:g}")
-        if not self.policies:
-            yield (("policies",), "needs at least one policy")
-        for policy in self.policies:
-            yield from _policy_problems(("policies",), policy)
-
-
-def without_counts(pruning: Pruning) -> Pruning:
-    """The same stages with everything that elastic weights leave open set to its default: what shapes the weights."""
-    return replace(
-        pruning,
-        tcep=None if pruning.tcep is None else TCEP(before_pair=pruning.tcep.before_pair),
-        mgptp=None
-        if pruning.mgptp is None
-        else MGPTP(before_pair=pruning.mgptp.before_pair, source=pruning.mgptp.source),
-    )

@@ -12,7 +12,10 @@ NEIGHBOURS = 2  # a frame counts as its own first one
 
 
 def dpc_knn(x_BFJC: Tensor, count: int) -> Tensor:
-    """(B, count) rising frames: the ``count`` highest peaks among the joint-pooled tokens."""
+    """The highest density peaks among the joint-pooled tokens of a pass.
+
+    (B, count) frames, rising.
+    """
     return density_peaks(x_BFJC.mean(2), count).sort(1).values
 
 

@@ -16,7 +16,10 @@ from models.pruning.sft import gather
 
 @torch.no_grad()
 def merge(x_BFJC: Tensor, count: int) -> Tensor:
-    """(B, count) rising: the first frame of each group; of equally alike neighbours the earlier ones part."""
+    """Neighbours in time that are most alike become one, their mean; of equally alike ones the earlier part.
+
+    (B, count), rising: the first frame of each group.
+    """
     pooled_BFC = x_BFJC.detach().float().mean(2)
     alike = nnf.cosine_similarity(pooled_BFC[:, 1:], pooled_BFC[:, :-1], dim=-1)
     parted = alike.sort(dim=1, stable=True).indices[:, : count - 1] + 1

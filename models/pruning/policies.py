@@ -16,7 +16,7 @@ from models.pruning.tcep import GRID, Graph, frames_by_density
 
 
 def uniform(graph: Graph, count: int) -> Tensor:
-    """Even strides."""
+    """Even strides: the control beside every other."""
     return frames_by_density(torch.ones(len(graph.x2d_BFJ2), graph.frames, dtype=torch.float64), count)
 
 

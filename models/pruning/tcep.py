@@ -145,10 +145,11 @@ def frames_by_density(density_BF: Tensor, count: int) -> Tensor:
 
 
 def tcep(graph: Graph, count: int) -> Tensor:
-    """(B, count) frames: few where frames resemble each other, many where they don't; gaps stay under stride / eps.
+    """Few frames where they resemble each other, many where they don't.
 
-    The density grows with the root of a frame's rarity, 1 / degree. Rarity itself follows the motion too closely: on
-    captured motion it interpolates worse than even strides, its root as well or better.
+    (B, count); no gap is over stride / eps. The density grows with the root of a frame's rarity, 1 / degree. Rarity
+    itself follows the motion too closely: on captured motion it interpolates worse than even strides, its root as well
+    or better.
     """
     eps = graph.tcep.uniform_share
     if eps is None:

@@ -1,7 +1,10 @@
 """What the zoo's tests run over: every host plain and with each kind of pruning on it."""
 
+from typing import Any, get_args, get_type_hints
+
 import models
 from models.config import Host
+from models.pruning.config import Recovery
 
 Combination = tuple[str, str | None]
 
@@ -9,6 +12,9 @@ COMBINATIONS: list[Combination] = [
     *((host, None) for host in models.hosts()),
     *((preset, host) for preset in ("htp", "hot") for host in models.hosts()),
 ]
+
+
+RECOVERIES: tuple[Any, ...] = get_args(get_type_hints(Recovery)["kind"])
 
 
 def called(combination: Combination) -> str:

@@ -32,7 +32,8 @@ def test_pairs_fall_from_the_last_time_to_done() -> None:
 def test_sampler_visits_the_times_and_yields_clamped_estimates(eta: float) -> None:
     seen: list[tuple[int, Tensor]] = []
 
-    def denoise(x_t: Tensor, t: int) -> Tensor:
+    def denoise(x_t: Tensor, t: int, step: int) -> Tensor:
+        assert step == len(seen)
         seen.append((t, x_t))
         return 2 * TARGET
 
@@ -48,7 +49,7 @@ def test_without_eta_only_the_first_draw_matters() -> None:
     other = torch.cat([noise[:1], torch.randn(2, *TARGET.shape)])
     for eta, equal in ((0.0, True), (1.0, False)):
         last = [
-            list(ddim(lambda x_t, _: x_t / 2, list(draws), timesteps=1000, steps=3, eta=eta, scale=1.0))[-1]
+            list(ddim(lambda x_t, _t, _i: x_t / 2, list(draws), timesteps=1000, steps=3, eta=eta, scale=1.0))[-1]
             for draws in (noise, other)
         ]
         assert torch.equal(*last) == equal
@@ -57,5 +58,5 @@ def test_without_eta_only_the_first_draw_matters() -> None:
 def test_scale_changes_the_noise_not_the_units() -> None:
     noise = list(torch.zeros(2, *TARGET.shape))
     for scale in (1.0, 3.0):
-        estimates = list(ddim(lambda _x, _t: TARGET, noise, timesteps=1000, steps=2, eta=1.0, scale=scale))
+        estimates = list(ddim(lambda _x, _t, _i: TARGET, noise, timesteps=1000, steps=2, eta=1.0, scale=scale))
         assert torch.allclose(estimates[-1], TARGET)

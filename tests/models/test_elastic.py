@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import models
-from models.pruning.config import MGPTP, SFT, TCEP, Elastic, Pruning
-from models.pruning.elastic import counts, draw
+from models.pruning.config import MGPTP, SFT, TCEP, Pruning, Recovery
+from models.pruning.elastic import Elastic, beyond, counts, draw, trained
 
 FRAMES = 81
 PRUNING = Pruning(tcep=TCEP(), sft=SFT(), mgptp=MGPTP())
@@ -70,3 +70,26 @@ def test_chances_are_those_of_the_draws(elastic: Elastic) -> None:
     for axis in (0, 1):
         expected, observed = (sum(pair[axis] * weight for pair, weight in c.items()) for c in (chances, seen))
         assert observed / len(steps) == pytest.approx(expected, rel=0.03)
+
+
+def test_drawn_stages_serve_every_subset_and_cost_what_they_draw() -> None:
+    elastic = Elastic(dense_share=0.0, stages=PRUNING)
+    steps = drawn(elastic, number=1600, pruning=trained(Pruning(), elastic))
+    inside = Counter((step.tcep is not None, step.sft is not None, step.mgptp is not None) for step in steps)
+    assert len(inside) == 8
+    assert min(inside.values()) > 150
+    assert not [problem for step in steps for problem in step.problems(FRAMES, 8)]
+    config = models.config("d3dp", size="small", pruning=Pruning(mgptp=MGPTP(before_pair=3)))
+    expected = models.cost(config, elastic=elastic).training_gmacs
+    costs = [models.cost(replace(config, pruning=step)) for step in steps]
+    assert np.mean([cost.training_gmacs for cost in costs]) == pytest.approx(expected, rel=0.01)
+    alone = replace(config, pruning=Pruning(sft=SFT()))
+    assert models.cost(alone, elastic=elastic).training_gmacs == expected
+
+
+def test_what_drawn_stages_do_not_train_is_told() -> None:
+    stages = Pruning(tcep=TCEP(), sft=SFT(focus=9), mgptp=MGPTP())
+    part = Pruning(tcep=TCEP(keep_frames=9, keep_ratio=None, policy="uniform"), mgptp=MGPTP(keep_ratio=0.1))
+    assert beyond(part, stages) == beyond(Pruning(), stages) == []
+    other = Pruning(tcep=TCEP(before_pair=2), sft=SFT(), recovery=Recovery(kind="cross_attention"))
+    assert beyond(other, stages) == ["tcep", "sft", "recovery"]

@@ -14,8 +14,9 @@ from models.config import MixSTE
 from models.deterministic import WEIGHTS, Lifter, mixste_loss
 from models.htp import Passage, Selection
 from models.mirror import mirror
-from models.pruning.config import SFT, TCEP, Elastic, Pruning, Recovery
+from models.pruning.config import SFT, TCEP, Pruning, Recovery
 from models.pruning.dpc_knn import density_peaks, dpc_knn
+from models.pruning.elastic import Elastic
 from models.pruning.recover import interpolation
 from tests.models.motion import poses, windows
 

@@ -12,7 +12,7 @@ from models.config import Host
 from models.htp import Passage, select
 from models.layers import Block
 from models.pruning import merge
-from models.pruning.config import MGPTP, SFT, TCEP, Pruning, Recovery
+from models.pruning.config import SFT, TCEP, Pruning, Recovery
 from tests.models.motion import poses, windows
 from tests.models.test_cost import counted_gmacs, parameters_m
 
@@ -78,7 +78,7 @@ def test_gradient_reaches_every_frame_of_a_group() -> None:
 
 
 def configs() -> dict[str, Host]:
-    made = {host: models.config(host, "tiny", pruning=PRUNING) for host in models.hosts()}
+    made = {}
     for kind in ("cross_attention", "skip_cross_attention"):
         made[kind] = models.config("d3dp", "tiny", pruning=replace(AT_START, recovery=Recovery(kind=kind)))
     made["base"] = models.config("d3dp", "base", pruning=PRUNING)
@@ -99,22 +99,9 @@ def test_the_contract_holds(name: str, tmp_path: Path) -> None:
     x2d = windows(2, FRAMES)
     assert torch.equal(lifter.lift(x2d), lifter.lift(x2d))
     torch.autograd.backward(lifter.loss(x2d, poses(2, FRAMES), generator=torch.Generator().manual_seed(0)))
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in lifter.parameters())
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in lifter.parameters() if p.requires_grad)
     with torch.autocast("cpu", torch.bfloat16):
         assert lifter.loss(x2d, poses(2, FRAMES), generator=torch.Generator().manual_seed(0)).isfinite()
     path = tmp_path / "w.safetensors"
     path.write_bytes(models.serialised(lifter))
     assert torch.equal(models.load(path).lift(x2d), lifter.lift(x2d))
-
-
-@pytest.mark.parametrize("host", models.hosts())
-def test_all_kept_is_the_parent(host: str) -> None:
-    whole = replace(PRUNING, tcep=TCEP(policy="merge", keep_ratio=1.0))
-    child, parent = (models.build(host, size="tiny", seed=0, pruning=part) for part in (whole, None))
-    assert torch.equal(child.lift(windows(1, FRAMES)), parent.lift(windows(1, FRAMES)))
-
-
-@pytest.mark.parametrize("others", [{"sft": None}, {"sft": SFT(focus=3)}, {"mgptp": MGPTP(before_pair=1)}])
-def test_stages_that_need_dropped_frames_are_refused(others: dict[str, SFT | MGPTP | None]) -> None:
-    with pytest.raises(ValueError, match=r"tcep\.policy: merge merges frames.* give sft without focus, and no mgptp"):
-        models.config("d3dp", "tiny", pruning=replace(PRUNING, **others))  # type: ignore[arg-type]
