@@ -2,9 +2,9 @@
 
 Counted is what torch's autograd keeps of one pass of one window in float32: the input of every linear layer, norm and
 GELU, each norm's mean and deviation, attention's queries, keys, values, output and log-sum-exp, in fused attention,
-which keeps no attention weights. A batch keeps at most as many times this as it has windows. Left out are the weights,
-their gradients and the optimiser's state, which no batch makes larger; the loss, masks, indices and stochastic depth's
-draws, which are small; and whatever a kernel needs while it works.
+which keeps no attention weights (what a host doesn't fuse, it adds). A batch keeps at most as many times this as it has
+windows. Left out are the weights, their gradients and the optimiser's state, which no batch makes larger; the loss,
+masks, indices and stochastic depth's draws, which are small; and whatever a kernel needs while it works.
 
 Letters: F frames of a window, N of them left in a pair, S seen by attention, J joints, C channels.
 """
@@ -52,7 +52,7 @@ def _left(config: Host, pruning: Pruning, pair: int) -> int:
 def _block(config: Host, left: int, seen: int) -> int:
     """One block and the shared norm after it, on N frames that see S."""
     width, tokens, others = config.width, left * JOINTS, (seen - left) * JOINTS
-    inputs = 5 * width  # of the three norms, attention's products and the MLP; a sum before each, so none is shared
+    inputs = 5 * width  # of three norms, of attention's products and of the MLP
     attention = 4 * width + config.heads
     mlp = 2 * config.hidden
     values = tokens * (inputs + attention + mlp + 6)

@@ -11,22 +11,7 @@ from typer.testing import CliRunner, Result
 import ablate.cli
 from ablate.cli.app import app
 
-FIXTURES = Path(__file__).parent / "fixtures"
 assert ablate.cli.COMMANDS  # importing it is what puts the commands into the program
-
-
-class Numbers:
-    """A fixture's arrays as tensors."""
-
-    def __init__(self, name: str) -> None:
-        self.arrays = np.load(FIXTURES / f"{name}.npz", allow_pickle=False)
-
-    def __getitem__(self, key: str) -> Tensor:
-        return torch.from_numpy(np.asarray(self.arrays[key]))
-
-    def state(self, prefix: str = "") -> dict[str, Tensor]:
-        names = [name for name in self.arrays.files if name.startswith("state/")]
-        return {prefix + name.removeprefix("state/"): self[name] for name in names}
 
 
 def in_training(state: dict[str, Tensor]) -> dict[str, Any]:

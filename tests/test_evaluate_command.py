@@ -12,8 +12,9 @@ import models
 from ablate.data.config import DataConfig
 from ablate.evaluate import evaluate
 from ablate.sections import EvaluateConfig
-from tests.checkpoints import Numbers, ablate_, in_training, refused
+from tests.checkpoints import ablate_, in_training, refused
 from tests.conftest import TINY
+from tests.reference import Numbers
 
 SHORT = ("--set", "data.clip_seconds=1", "--set", "data.cameras=1", "--accelerator", "cpu")
 ON = ("--data", "synthetic", *SHORT)

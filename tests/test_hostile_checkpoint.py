@@ -14,7 +14,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.checkpoints import Numbers, ablate_, in_training, refused
+from tests.checkpoints import ablate_, in_training, refused
+from tests.reference import Numbers
 
 COMMAND = ("import-checkpoint", "c.bin", "--model", "mixste", "--out", "w.safetensors")
 TOUCH = "__import__('pathlib').Path('ran').touch()"

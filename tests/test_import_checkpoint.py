@@ -13,7 +13,8 @@ from torch import Tensor
 
 import models
 from models.contract import Lifter
-from tests.checkpoints import Numbers, ablate_, in_training, refused
+from tests.checkpoints import ablate_, in_training, refused
+from tests.reference import Numbers
 
 HOT = ("--set", "model.pruning.tcep.before_pair=2")  # the fixture's own, which its weights can't tell
 State = dict[str, Tensor]

@@ -14,8 +14,9 @@ import pytest
 import torch
 
 import models
-from tests.checkpoints import Numbers, in_training
+from tests.checkpoints import in_training
 from tests.conftest import ROOT
+from tests.reference import Numbers
 
 TEXT = (ROOT / "README.md").read_text()
 LINES = [

@@ -1,10 +1,8 @@
 """DDHPose: numbers of the reference program (at 2985cf9), its chains and families, and where it can be pruned."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as nnf
@@ -23,8 +21,8 @@ from models.pruning import merge, sft
 from models.pruning.attention import attention
 from models.pruning.config import MGPTP, SFT, TCEP, Pruning
 from tests.models.motion import poses, windows
+from tests.reference import Numbers
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "ddhpose.npz"
 FRAMES = 9
 SMALL = DDHPose(frames=FRAMES, width=16, depth=3, heads=2)
 CHILDREN = {0: (1, 4, 7), 1: (2,), 2: (3,), 4: (5,), 5: (6,), 7: (8,), 8: (9, 11, 14), 9: (10,), 11: (12,)} | {
@@ -34,25 +32,17 @@ CHILDREN = {0: (1, 4, 7), 1: (2,), 2: (3,), 4: (5,), 5: (6,), 7: (8,), 8: (9, 11
 }
 
 
-class Numbers:
-    def __init__(self) -> None:
-        self.arrays = np.load(FIXTURE, allow_pickle=False)
-
-    def __getitem__(self, key: str) -> Tensor:
-        return torch.from_numpy(np.asarray(self.arrays[key]))
+class Bones(Numbers):
+    """DDHPose's numbers, which hold directions and lengths apart."""
 
     def bones(self, key: str, directions: str = "dir", lengths: str = "bone") -> Tensor:
-        """What the reference holds apart, as one state."""
+        """Both as one state."""
         return torch.cat([self[key.format(directions)], self[key.format(lengths)]], dim=-1)
-
-    def state(self, prefix: str = "") -> dict[str, Tensor]:
-        names = [name for name in self.arrays.files if name.startswith("state/")]
-        return {prefix + name.removeprefix("state/"): self[name] for name in names}
 
 
 @pytest.fixture(scope="module")
-def numbers() -> Numbers:
-    return Numbers()
+def numbers() -> Bones:
+    return Bones("ddhpose")
 
 
 def built(state: dict[str, Tensor]) -> BoneLifter:
@@ -62,7 +52,7 @@ def built(state: dict[str, Tensor]) -> BoneLifter:
 
 
 @pytest.fixture(scope="module")
-def reference(numbers: Numbers) -> BoneLifter:
+def reference(numbers: Bones) -> BoneLifter:
     return built(numbers.state())
 
 
@@ -95,7 +85,7 @@ def noisy(windows_in_batch: int = 2, hypotheses: int = 1, frames: int = FRAMES) 
 
 
 @torch.no_grad()
-def test_denoiser(numbers: Numbers, reference: BoneLifter) -> None:
+def test_denoiser(numbers: Bones, reference: BoneLifter) -> None:
     one = reference.denoise(numbers["train/x_2d"], numbers.bones("train/x_{}")[:, None], numbers["train/t"])
     assert worst(one[:, 0], numbers["train/out"]) < 3e-5
     several = reference.denoise(numbers["test/x_2d"], numbers.bones("test/x_{}"), numbers["test/t"])
@@ -103,7 +93,7 @@ def test_denoiser(numbers: Numbers, reference: BoneLifter) -> None:
 
 
 @torch.no_grad()
-def test_layer_norm_eps(numbers: Numbers) -> None:
+def test_layer_norm_eps(numbers: Bones) -> None:
     state = numbers.state()
     for key in numbers.arrays["eps_case/keys"]:
         (name,) = (name for name in state if name.endswith(str(key)))
@@ -112,7 +102,7 @@ def test_layer_norm_eps(numbers: Numbers) -> None:
     assert worst(built(state).denoise(*given)[:, 0], numbers["eps_case/out"]) < 1e-5
 
 
-def test_bones(numbers: Numbers) -> None:
+def test_bones(numbers: Bones) -> None:
     for suffix in ("", "_hyp"):
         direction, length = bones(numbers[f"bones/pose{suffix}"])
         assert worst(direction, numbers[f"bones/direction{suffix}"]) < 1e-6
@@ -120,7 +110,7 @@ def test_bones(numbers: Numbers) -> None:
 
 
 @torch.no_grad()
-def test_training_step(numbers: Numbers, reference: BoneLifter) -> None:
+def test_training_step(numbers: Bones, reference: BoneLifter) -> None:
     noise = numbers.bones("train_step/noise_{}")
     target, given = numbers["train_step/target_3d"], list[tuple[Any, Tensor]]()
     hook = reference.denoiser.register_forward_hook(lambda network, passed, made: given.append((passed, made)))
@@ -132,7 +122,7 @@ def test_training_step(numbers: Numbers, reference: BoneLifter) -> None:
     assert worst(loss, reference.error(numbers["train_step/pred"], target)) < 1e-4
 
 
-def test_loss(numbers: Numbers, reference: BoneLifter) -> None:
+def test_loss(numbers: Bones, reference: BoneLifter) -> None:
     pred, target = numbers["loss/pred"], numbers["loss/target"]
     assert worst(reference.error(pred, target), numbers["loss/total"]) < 1e-6
     # one part at a time: positions of the same bones elsewhere, then the lengths of longer ones
@@ -143,13 +133,13 @@ def test_loss(numbers: Numbers, reference: BoneLifter) -> None:
     torch.testing.assert_close(reference.error(1.5 * target, target), position + lengths)
 
 
-def draws(numbers: Numbers) -> Tensor:
+def draws(numbers: Bones) -> Tensor:
     """In our layout, (K, B, H, F, J, 4): the reference draws for 16 bones after x_T."""
     later = nnf.pad(numbers.bones("sample/noise_{}"), (0, 0, 1, 0))
     return torch.cat([numbers.bones("sample/x_T_{}")[None], later])
 
 
-def test_sampling_replays_the_draws(numbers: Numbers, reference: BoneLifter) -> None:
+def test_sampling_replays_the_draws(numbers: Bones, reference: BoneLifter) -> None:
     x2d, noise = numbers["sample/inputs_2d"], draws(numbers)
     assert torch.equal(mirror(x2d), numbers["sample/inputs_2d_flip"])
     out = reference.lift(x2d, hypotheses=2, steps=3, noise=noise)
@@ -157,7 +147,7 @@ def test_sampling_replays_the_draws(numbers: Numbers, reference: BoneLifter) -> 
     assert not torch.allclose(reference.lift(x2d, hypotheses=2, steps=3, noise=noise, flip=False), out, atol=1e-3)
 
 
-def test_the_roots_state_rests(numbers: Numbers, reference: BoneLifter) -> None:
+def test_the_roots_state_rests(numbers: Bones, reference: BoneLifter) -> None:
     x2d, noise = numbers["sample/inputs_2d"], draws(numbers)
     out = reference.lift(x2d, hypotheses=2, steps=3, noise=noise)
     noise[1:, ..., 0, :] = 5  # nothing later reaches it
@@ -166,7 +156,7 @@ def test_the_roots_state_rests(numbers: Numbers, reference: BoneLifter) -> None:
     assert not torch.allclose(reference.lift(x2d, hypotheses=2, steps=3, noise=noise)[:, -1], out[:, -1], atol=1e-4)
 
 
-def test_checkpoint_names(numbers: Numbers, reference: BoneLifter) -> None:
+def test_checkpoint_names(numbers: Bones, reference: BoneLifter) -> None:
     plain, parallel = (checkpoint.from_ddhpose(numbers.state(prefix)) for prefix in ("", "module."))
     assert plain.keys() == parallel.keys() == reference.state_dict().keys()
     strange = {"dir_bone_estimator.surprise": torch.zeros(1), "pose_estimator.group": torch.zeros(1)}

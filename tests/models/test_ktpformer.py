@@ -1,10 +1,8 @@
 """KTPFormer: numbers of the reference program (at b961951), its graphs, its batch norm, and where it can be pruned."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -19,28 +17,16 @@ from models.ktpformer import GraphConvolution, frame_graph, joint_graph
 from models.ktpformer import KTPFormer as Network
 from models.pruning.config import MGPTP, SFT, TCEP, Pruning, Recovery
 from tests.models.motion import poses, windows
+from tests.reference import Numbers
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "ktpformer.npz"
 FRAMES = 9
 SMALL: dict[str, Any] = {"frames": FRAMES, "width": 16, "depth": 2, "heads": 2}
 CONFIGS = {"ktpformer": KTPFormer(**SMALL), "ktpformer_diffusion": KTPFormerDiffusion(**SMALL)}
 
 
-class Numbers:
-    def __init__(self) -> None:
-        self.arrays = np.load(FIXTURE, allow_pickle=False)
-
-    def __getitem__(self, key: str) -> Tensor:
-        return torch.from_numpy(np.asarray(self.arrays[key]))
-
-    def state(self, prefix: str = "") -> dict[str, Tensor]:
-        names = [name for name in self.arrays.files if name.startswith("state/")]
-        return {prefix + name.removeprefix("state/"): self[name] for name in names}
-
-
 @pytest.fixture(scope="module")
 def numbers() -> Numbers:
-    return Numbers()
+    return Numbers("ktpformer")
 
 
 def built(state: dict[str, Tensor]) -> Lifter:

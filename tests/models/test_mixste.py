@@ -1,6 +1,5 @@
 """Numbers of the reference programs of MixSTE (at 72a36be) and of HoT on it (at 873b5bd), and what they are made of."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,26 +18,14 @@ from models.pruning.dpc_knn import density_peaks, dpc_knn
 from models.pruning.elastic import Elastic
 from models.pruning.recover import interpolation
 from tests.models.motion import poses, windows
+from tests.reference import Numbers
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
 TIE_BREAK = 1e-6  # what HoT's program multiplies its noise by
 HOT = Pruning(
     tcep=TCEP(keep_ratio=None, keep_frames=4, before_pair=2, policy="dpc_knn", embed_places=True),
     sft=SFT(),
     recovery=Recovery(kind="cross_attention"),
 )
-
-
-class Numbers:
-    def __init__(self, name: str) -> None:
-        self.arrays = np.load(FIXTURES / f"{name}.npz", allow_pickle=False)
-
-    def __getitem__(self, key: str) -> Tensor:
-        return torch.from_numpy(np.asarray(self.arrays[key]))
-
-    def state(self, prefix: str = "") -> dict[str, Tensor]:
-        names = [name for name in self.arrays.files if name.startswith("state/")]
-        return {prefix + name.removeprefix("state/"): self[name] for name in names}
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,5 @@
 """Numbers of the reference program (D3DP at afcdd05), to the tolerances that come with them."""
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -12,8 +9,8 @@ from models.config import D3DP
 from models.d3dp import Lifter
 from models.layers import sinusoid
 from models.mirror import mirror
+from tests.reference import Numbers
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "d3dp.npz"
 TRAINING_GRADIENTS = {
     "Spatial_patch_to_embedding.weight": "embed.weight",
     "Spatial_pos_embed": "joint_embedding",
@@ -28,21 +25,9 @@ TRAINING_GRADIENTS = {
 }
 
 
-class Numbers:
-    def __init__(self) -> None:
-        self.arrays = np.load(FIXTURE, allow_pickle=False)
-
-    def __getitem__(self, key: str) -> Tensor:
-        return torch.from_numpy(np.asarray(self.arrays[key]))
-
-    def state(self, prefix: str = "") -> dict[str, Tensor]:
-        names = [name for name in self.arrays.files if name.startswith("state/")]
-        return {prefix + name.removeprefix("state/"): self[name] for name in names}
-
-
 @pytest.fixture(scope="module")
 def numbers() -> Numbers:
-    return Numbers()
+    return Numbers("d3dp")
 
 
 def built(state: dict[str, Tensor]) -> Lifter:
