@@ -9,6 +9,7 @@ B windows, K denoising steps, H hypotheses, F frames, J joints, A values of a jo
 
 import contextlib
 import io
+import math
 import statistics
 import time
 import weakref
@@ -30,6 +31,7 @@ from ablate.quantities import CLOSED, COUNTED, WATCHED
 from ablate.sections import BranchConfig, EvaluateConfig, MeasureConfig
 
 GIGA, MEGA = 1e9, 1e6
+_ATEN: Any = torch.ops.aten
 TORCH_TOLERANCE, PTFLOPS_TOLERANCE = 0.005, 0.015
 
 
@@ -112,13 +114,14 @@ def count(lifter: Lifter, cost: Cost) -> dict[str, float | None]:
     """GMACs of one pass over one window after torch's counter and after ptflops, the same on any device.
 
     Fused attention is invisible to ptflops, so attention is traced as plain products. ptflops adds a linear layer's
-    biases, 1 / C of its products; they are left out, so that all three count the same. Raises AblateError when a
-    counter is further from the closed form than 0.5 % (torch) or 1.5 % (ptflops), or the parameters differ.
+    biases, 1 / C of its products; they are left out, so that all three count the same. Neither knows of the distances
+    between tokens by which some policies choose: each is told that they are products as well. Raises AblateError when
+    a counter is further from the closed form than 0.5 % (torch) or 1.5 % (ptflops), or the parameters differ.
     """
     traced = _Pass(lifter)
     parameters = sum(weight.numel() for weight in lifter.parameters()) / MEGA
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-        with FlopCounterMode(display=False) as counter:
+        with FlopCounterMode(display=False, custom_mapping={_ATEN._cdist_forward: _distance_flops}) as counter:
             traced()
         by_torch = counter.get_total_flops() / 2 / GIGA
         by_ptflops = _ptflops(traced) / GIGA
@@ -149,7 +152,6 @@ class _Pass(nn.Module):
 
 
 def _ptflops(traced: _Pass) -> float:
-    aten: Any = torch.ops.aten
     said = io.StringIO()
     with contextlib.redirect_stdout(said):  # it prints what went wrong and returns None
         macs, _ = ptflops.get_model_complexity_info(
@@ -159,7 +161,7 @@ def _ptflops(traced: _Pass) -> float:
             input_constructor=lambda _: {},
             as_strings=False,
             print_per_layer_stat=False,
-            custom_modules_hooks={aten.addmm: _without_bias},
+            custom_modules_hooks={_ATEN.addmm: _without_bias, _ATEN._cdist_forward: _distances},
         )
     if macs is None:
         raise AblateError(f"ptflops can't count this lifter: {said.getvalue().strip()}")
@@ -168,6 +170,14 @@ def _ptflops(traced: _Pass) -> float:
 
 def _without_bias(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> int:
     return outputs[0].numel() * inputs[1].shape[-1]
+
+
+def _distances(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> int:
+    return outputs[0].numel() * inputs[0].shape[-1]
+
+
+def _distance_flops(points: Sequence[int], *others: Any, out_shape: Sequence[int], **options: Any) -> int:
+    return 2 * math.prod(out_shape) * points[-1]
 
 
 def _agree(what: str, counted: float, closed: float, tolerance: float) -> None:

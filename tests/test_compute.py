@@ -34,6 +34,16 @@ def test_both_counters_agree_with_the_closed_form(config: D3DP) -> None:
     assert found["pass_gmacs_ptflops"] == pytest.approx(closed.pass_gmacs, rel=0.005)
 
 
+@pytest.mark.parametrize(
+    "pruning", [Pruning(tcep=TCEP(policy="dpc_knn")), Pruning(mgptp=MGPTP(before_pair=1, source="tokens"))]
+)
+def test_counters_see_the_distances_that_choosing_takes(pruning: Pruning) -> None:
+    config = D3DP(frames=81, width=16, depth=2, heads=2, pruning=pruning)  # so narrow that they are a percent
+    closed = cost(config)
+    assert closed.stages["selection"]["other"] > 0.005 * closed.pass_gmacs
+    assert set(compute.count(build(config), closed).values()) == {closed.pass_gmacs}
+
+
 def test_base_costs_what_its_reference_program_was_measured_at() -> None:
     found = {**compute.closed_form(cost(BASE)), **compute.count(build(BASE), cost(BASE))}
     assert found["params_m"] == pytest.approx(34.835, rel=0.001)

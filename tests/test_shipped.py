@@ -13,15 +13,18 @@ from tests.conftest import ROOT
 STUDIES = sorted(path for path in (ROOT / "studies").glob("*.yaml") if path.stem != "_tiny")
 SHORT = {
     "seeds": [0],
+    "model.width": 16,
+    "model.heads": 2,
     "data.name": "synthetic",
-    "data.clip_seconds": 2,
+    "data.clip_seconds": 1.6,
     "data.cameras": 1,
     "evaluate.cameras": 1,
+    "evaluate.batch": 64,
+    "evaluate.flip": False,
     "train.epochs": 1,
     "train.windows": 16,
     "train.validate_every": 1,
-    "measure.repeats": 1,
-    "measure.warmup": 0,
+    "measure.latency": False,
 }
 
 
