@@ -46,8 +46,9 @@ def known(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def assert_close(one: Fitted, other: Fitted) -> None:
+    """To the rounding of sums in another order, which AdamW's first steps make larger where a gradient is small."""
     for name, value in known(one.state).items():
-        tolerance = 1e-5 * float(value.abs().max())
+        tolerance = 5e-5 * float(value.abs().max())
         torch.testing.assert_close(known(other.state)[name], value, rtol=0, atol=tolerance, msg=name)
     assert other.curves["train_loss_mm"] == pytest.approx(one.curves["train_loss_mm"], rel=1e-6)
 

@@ -39,6 +39,7 @@ def test_a_shipped_study_runs_to_its_report(path: Path, tmp_path: Path) -> None:
     if path.stem in ("components", "policies", "components_cmu", "policies_cmu"):
         assert _without_control(outcome.records) == []
         assert "MPJPE smoothed dense (mm)" in outcome.report.read_text()
+    assert ("Effects of the components" in outcome.report.read_text()) == path.stem.startswith("components")
 
 
 def _without_control(records: Sequence[Record]) -> list[str]:

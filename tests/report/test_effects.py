@@ -53,6 +53,13 @@ def test_a_seed_without_every_combination_does_not_count() -> None:
     assert set(found.columns[0].seeds) == {2}
 
 
+def test_rows_beside_the_design_do_not_count() -> None:
+    beside = [replace(r, params={factory.KEEP: 0.5}, label="beside", trial="beside") for r in records()[:3]]
+    plain = replace(ABOUT, sweep=(*NAMES, factory.KEEP))
+    found, alone = (tables_of(rows, plain)["effects"] for rows in (records() + beside, records()))
+    assert dict(found.columns[0].mean) == dict(alone.columns[0].mean)
+
+
 def test_one_seed_says_so() -> None:
     assert any("One seed" in note for note in tables_of(records((0,)), ABOUT)["effects"].notes)
 
