@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pydantic import ValidationError
-
 import models
 from ablate.costing import cost_of
-from ablate.errors import InputError, StudyError
-from ablate.loading import parse_settings
+from ablate.errors import InputError
+from ablate.loading import complete
 from ablate.nearest import nearest
-from ablate.problems import describe
-from ablate.schema import Configuration, configuration_type, put, resolve, semantic_problems
+from ablate.schema import Configuration
 from models.config import SIZES
 from models.names import Later
 from models.pruning.config import POLICIES, SFT, TCEP, ByTokens, Pruning, Recovery
@@ -27,6 +24,8 @@ RECOVERIES = {
 }
 # What the shares of policies and recoveries are shares of: a pass in which half of the frames stay from pair 1 on.
 HALVED = Pruning(tcep=TCEP(policy="uniform"), sft=SFT())
+ASKED = ("hypotheses", "steps", "flip", "branch")  # settings of evaluate that are options of the command
+COMPARED = ("pass_gmacs", "inference_gmacs", "training_gmacs", "params_m", "activation_mb")
 
 
 def zoo() -> dict[str, list[dict[str, Any]]]:
@@ -145,9 +144,6 @@ def profile(asked: Asked, compare: str | None = None) -> dict[str, Any]:
     return found
 
 
-COMPARED = ("pass_gmacs", "inference_gmacs", "training_gmacs", "params_m", "activation_mb")
-
-
 def _other(asked: Asked, configuration: Configuration, compare: str) -> dict[str, Any]:
     model = configuration.model
     as_large = [f"model.{name}={getattr(model, name)}" for name in (*SIZES["base"], "mlp_ratio")]
@@ -168,26 +164,20 @@ def _configuration(asked: Asked, option: str = "") -> Configuration:
             raise InputError(f"{option}{value}: no such {what}; there are {', '.join(valid)}{nearest(value, valid)}")
     raw: dict[str, Any] = {
         "model": {"name": asked.model, "host": asked.host, "size": asked.size},
+        "train": {},
         "evaluate": {"hypotheses": asked.hypotheses, "steps": asked.steps, "flip": asked.flip},
     }
     if asked.frames is not None:
         raw["model"]["frames"] = asked.frames
     if asked.branch is not None:
         raw["evaluate"]["branch"] = _branch(asked.branch, asked.hypotheses)
-    for path, value in parse_settings(asked.settings).items():
-        raw = put(raw, path, value)
-    try:
-        resolved = resolve(raw)
-    except ValidationError as error:
-        raise StudyError(describe(error, configuration_type(raw), lambda loc, key: "--set")) from error
-    how = resolved.evaluate
-    if not resolved.model.channels and (how.hypotheses, how.steps) != (1, 1):
-        text = f"{resolved.host} is deterministic: it has one hypothesis and one step"
-        raise InputError(f"{option}{asked.model}: {text}; ask for --hypotheses 1 --steps 1")
-    problems = [f"--set {'.'.join(map(str, loc))}: {text}" for loc, text in semantic_problems(resolved)]
-    if problems:
-        raise StudyError(problems)
-    return resolved
+
+    def origin(dotted: str) -> str:
+        section, _, rest = dotted.partition(".")
+        named = rest.partition(".")[0]
+        return f"--{named}" if section == "evaluate" and named in ASKED else f"{option}{asked.model}"
+
+    return complete(raw, asked.settings, origin)
 
 
 def _branch(text: str, hypotheses: int) -> dict[str, int]:
