@@ -24,7 +24,7 @@ def effects_table(frame: pd.DataFrame, records: Sequence[Record], about: About) 
 
     Only seeds with every combination of the components count; None where no seed has them all.
     """
-    signs = _signs(records)
+    signs = _signs(records, about)
     if signs is None:
         return None
     compute = about.report.compute
@@ -57,7 +57,7 @@ def effects_table(frame: pd.DataFrame, records: Sequence[Record], about: About) 
     )
 
 
-def _signs(records: Sequence[Record]) -> pd.DataFrame | None:
+def _signs(records: Sequence[Record], about: About) -> pd.DataFrame | None:
     """A row a configuration, a column a component and a pair of two: +1 where it is in, or both or neither are.
 
     None where the records hold no 2^n configurations that differ in n components alone.
@@ -65,7 +65,7 @@ def _signs(records: Sequence[Record]) -> pd.DataFrame | None:
     inside = {
         r.label: dict(r.params) for r in records if r.params and all(isinstance(v, bool) for v in r.params.values())
     }
-    names = list(dict.fromkeys(name for params in inside.values() for name in params))
+    names = [path for path in about.sweep if any(path in params for params in inside.values())]
     if len(names) < 2 or any(len(params) < len(names) for params in inside.values()):
         return None
     if len({tuple(params[name] for name in names) for params in inside.values()}) < 2 ** len(names):

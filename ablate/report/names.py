@@ -37,9 +37,9 @@ def error_title(metric: str, unit: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as people write it: 0.333 for a third, 'off' for an absent part."""
-    if value is None:
-        return "off"
+    """A value as people write it: 0.333 for a third, 'on' and 'off' for what is there or isn't."""
+    if value is None or isinstance(value, bool):
+        return "on" if value else "off"
     if isinstance(value, Mapping):
         return told(value)
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -41,6 +41,7 @@ def test_effects_are_those_that_the_errors_were_made_of() -> None:
     expected = {"tcep": 1.0 + 1.0 + 0.1, "sft": -0.25, "mgptp": 3.0 + 1.0}
     expected |= {"tcep × sft": 0.0, "tcep × mgptp": 1.0, "sft × mgptp": 0.0}  # noqa: RUF001
     assert dict(error.mean) == pytest.approx(expected, abs=1e-9)
+    assert list(error.mean.index) == list(expected)  # in the study's order
     assert error.std is not None
     assert error.std["tcep"] == pytest.approx(0.1)
     assert error.std["sft"] == pytest.approx(0.0, abs=1e-9)
