@@ -95,7 +95,7 @@ def test_another_is_compared_at_the_same_size_and_passes() -> None:
 
 def test_a_deterministic_model_is_not_compared_at_several_hypotheses() -> None:
     for asked, compare in ((Asked(model="d3dp", size="tiny", steps=5), "mixste"), (Asked(model="hot", steps=2), None)):
-        with pytest.raises(StudyError, match=r"--steps: .*mixste is deterministic.*set steps to 1, got 5"):
+        with pytest.raises(StudyError, match=r"--steps: .*mixste is deterministic.*set steps to 1, got [25]"):
             profile(asked, compare)
     with pytest.raises(InputError, match=r"--compare d3db: no such model.*did you mean 'd3dp'"):
         profile(Asked(model="htp", size="tiny"), "d3db")
