@@ -90,7 +90,7 @@ def work(order: Order) -> None:
     study = order.study
     archive = Archive(study, open_ledger(order.workspace, study.name), order.trimmed)
     archive.ledger.send()
-    laboratory = Laboratory(study.name, Store(order.workspace.weights), workers=order.workers)
+    laboratory = Laboratory(study.name, Store(order.workspace.weights), order.workspace.home, order.workers)
     propose = Proposals(archive, order.workspace).more
     Worker(archive, laboratory, Silent(), propose=propose, tries=order.tries).work()
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +19,10 @@ import models
 from ablate.compute import measure
 from ablate.costing import cost_of
 from ablate.errors import StorageError
-from ablate.evaluate import Evaluation, evaluate_counts
+from ablate.evaluate import ORACLE_BATCH, Evaluation, evaluate_counts
 from ablate.plan import Trial
 from ablate.provenance import command, device_name, environment
+from ablate.quantities import SHARED_BY
 from ablate.records import Record
 from ablate.schema import Configuration
 from ablate.sections import EvaluateConfig, TrainConfig
@@ -47,19 +49,24 @@ VALIDATION = EvaluateConfig(hypotheses=1, steps=1, flip=False, batch=32)
 class Laboratory:
     """Does the units of one study's work; keeps what several of them share (data, weights) in memory."""
 
-    def __init__(self, study: str, store: Store, workers: int = 1) -> None:
-        """``workers`` share this machine, which the records say: a latency beside others is not one alone."""
+    def __init__(
+        self, study: str, store: Store, home: Path, workers: int = 1, bar: "ablate.data.Bar | None" = None
+    ) -> None:
+        """``home`` is the project's folder of state, and ``bar`` shows its cache of data being made. ``workers`` share
+        this machine, which the records say: a latency beside others is not one alone."""
         self._study = study
+        self._home = home
         self._workers = workers
+        self._bar = bar
         self.store = store
         self._splits: dict[tuple[Any, ...], Splits] = {}
         self._weights: tuple[str, Weights] | None = None  # only the last: jobs of one training follow each other
 
     def splits(self, configuration: Configuration) -> "Splits":
-        """The data of this configuration. Raises DataError."""
+        """The data of this configuration. Raises DataError, StorageError."""
         key = (configuration.data, configuration.model.frames)
         if key not in self._splits:
-            self._splits[key] = ablate.data.load(configuration.data, configuration.model.frames)
+            self._splits[key] = ablate.data.load(*key, self._home, bar=self._bar)
         return self._splits[key]
 
     def weights(self, training: Training) -> Weights:
@@ -130,8 +137,17 @@ class Laboratory:
     ) -> list[Evaluation]:
         configuration = training.cell.configuration
         device = compute_device(configuration.train)
+        data = configuration.data
         return evaluate_counts(
-            lifter, windows, how, counts, seed=training.seed, split=split, input=configuration.data.input, device=device
+            lifter,
+            windows,
+            how,
+            counts,
+            seed=training.seed,
+            split=split,
+            input=data.input,
+            device=device,
+            shares=data.name == SHARED_BY,
         )
 
     def evaluate(self, job: Job, halvings: int = 0) -> Iterator[Record]:
@@ -159,6 +175,7 @@ class Laboratory:
             "seconds_train": weights.fit["seconds"],
             "seconds_evaluate": time.perf_counter() - clock,
             "hypotheses_run": max(counts),
+            "p_best_batch": ORACLE_BATCH,
             "command": command(),
             "workers": self._workers,
         }

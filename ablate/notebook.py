@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.errors import InputError
 from ablate.loading import Study, check
+from ablate.quantities import UNITS
 from ablate.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -66,15 +67,17 @@ def results(
     gives it, only those that belong to it as it stands.
 
     Long (the default): a row a measured number, as in a report's ``results.csv``. Columns: study, trial (the
-    configuration's id), label, group, seed, each swept path; then metric (mpjpe, p_mpjpe, mpjve, or a number of
-    compute such as inference_gmacs, latency_ms), unit, split (validation, test), input, aggregation (mean; p_best and
-    j_best choose hypotheses by the ground truth, and are marked ``oracle``), protocol, hypotheses, step, steps, action
-    (empty: all of them), oracle, value. For numbers of compute the columns from split to action are empty.
+    configuration's id), label, group, seed, each swept path; then metric (mpjpe, p_mpjpe, mpjve and others, or a number
+    of compute such as inference_gmacs, latency_ms), unit, split (validation, test), input, aggregation (mean and
+    others; those that look at the ground truth, as p_best and j_best do, are marked ``oracle``), protocol (exact,
+    reference), hypotheses, step, steps, action (empty: all of them), oracle, value, headline (whether the protocol is the
+    one that the configuration is judged by). For numbers of compute the columns from split to action are empty.
 
     ``wide``: a row a configuration and seed. Columns: study, trial, label, group, seed, each swept path; the errors
-    over all actions after the last step, ``test_mpjpe_mm``, ``validation_mpjve_mm_per_frame`` and so on, oracles by
-    their name, ``test_mpjpe_j_best_mm``; each number of compute by its name with its unit; best_epoch, seconds_train
-    (of the training, which several rows may share) and seconds_evaluate.
+    over all actions after the last step under the configuration's protocol, ``test_mpjpe_mm``,
+    ``validation_mpjve_mm_per_frame`` and so on, oracles by their name, ``test_mpjpe_j_best_mm``; each number of compute
+    by its name with its unit; best_epoch, seconds_train (of the training, which several rows may share) and
+    seconds_evaluate.
 
     Raises InputError where nothing is recorded, StorageError where it can't be read.
     """
@@ -121,7 +124,7 @@ def _wide(records: "Sequence[Record]", paths: Sequence[str]) -> "pd.DataFrame":
     def row(record: "Record") -> dict[str, Any]:
         who: dict[str, Any] = {name: getattr(record, name) for name in ("study", "trial", "label", "group", "seed")}
         who |= {path: record.params.get(path) for path in paths}
-        last = [m for m in record.metrics if not m.action and m.step == m.steps]
+        last = [m for m in record.measured if not m.action and m.step == m.steps]
         who |= {_column(m): m.value for m in last if not m.oracle or m.hypotheses > 1}
         times = {name: record.provenance.get(name) for name in ("seconds_train", "seconds_evaluate")}
         return {**who, **record.compute, "best_epoch": record.best_epoch, **times}
@@ -131,4 +134,4 @@ def _wide(records: "Sequence[Record]", paths: Sequence[str]) -> "pd.DataFrame":
 
 def _column(metric: "Metric") -> str:
     aggregation = "" if metric.aggregation == "mean" else f"_{metric.aggregation}"
-    return f"{metric.split}_{metric.metric}{aggregation}_{metric.unit.replace('/', '_per_')}"
+    return f"{metric.split}_{metric.metric}{aggregation}{UNITS[metric.unit]}"

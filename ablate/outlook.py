@@ -6,6 +6,7 @@ import resource
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from ablate.archive import Archive
 from ablate.costing import cost_of, known_compute
+from ablate.data import Bar
 from ablate.design import sweep_values
 from ablate.laboratory import Laboratory, compute_device
 from ablate.loading import Study
@@ -64,7 +66,8 @@ class Outlook:
 class Forecast:
     """Times a study's open work once, then says how long any part of it takes. Raises DataError, StorageError."""
 
-    def __init__(self, archive: Archive, store: Store, workers: int = 1) -> None:
+    def __init__(self, archive: Archive, store: Store, home: Path, workers: int = 1, bar: Bar | None = None) -> None:
+        """``home`` and ``bar``: see Laboratory."""
         began = time.perf_counter()
         self._archive = archive
         self._workers = workers
@@ -76,7 +79,7 @@ class Forecast:
         self._stored = {key for key in trainings if store.has(key)}
         cores = len(os.sched_getaffinity(0))
         self._probe = Probe(
-            Laboratory(archive.study.name, store),
+            Laboratory(archive.study.name, store, home, bar=bar),
             torch.get_num_threads() if workers == 1 else max(1, cores // workers),
         )
         self._training_s = self._probe.trainings(t for key, t in trainings.items() if key not in self._stored)

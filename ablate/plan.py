@@ -11,6 +11,7 @@ from typing import Any
 
 from ablate.canonical import canonical_json
 from ablate.costing import known_compute
+from ablate.data.config import DataConfig
 from ablate.design import Assignment, sampled
 from ablate.errors import StudyError
 from ablate.loading import Study
@@ -33,6 +34,7 @@ NOT_IDENTITY = {"data": ("path",), "evaluate": ("batch",), "train": ("accelerato
 # Settings that came after records had been made: at its default such a setting is no part of identity, or everything
 # recorded before it would be run again.
 LATER: Mapping[type, tuple[str, ...]] = {
+    DataConfig: ("set", "annotations", "rig", "hold_out"),
     Elastic: ("stages",),
     EvaluateConfig: ("low_pass", "branch"),
     Pruning: ("schedule",),

@@ -7,9 +7,9 @@ from typing import Any
 
 from ablate.errors import StorageError
 from ablate.provenance import environment
-from ablate.records import write_atomically
 from ablate.terminal import duration
 from ablate.workspace import Workspace
+from ablate.writing import write_atomically
 
 
 class Prediction:

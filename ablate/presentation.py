@@ -17,11 +17,12 @@ from ablate.plugin import loaded
 from ablate.predictions import Prediction
 from ablate.proposals import Proposals
 from ablate.provenance import environment
-from ablate.records import Record, write_atomically
+from ablate.records import Record
 from ablate.report.about import About
 from ablate.standing import Standing
 from ablate.tracking import tracking_uri
 from ablate.workspace import Workspace
+from ablate.writing import write_atomically
 
 
 class Presentation:

@@ -16,16 +16,25 @@ from ablate.sections import MeasureConfig
 if TYPE_CHECKING:
     from ablate.records import Record
 
-UNITS = {"mm": "mm", "mm/frame": "mm_per_frame"}  # a metric's unit, and how a name spells it
+# A metric's unit, and how a name ends in it.
+UNITS = {
+    "mm": "_mm",
+    "mm/frame": "_mm_per_frame",
+    "mm/frame^2": "_mm_per_frame2",
+    "%": "_percent",
+    "": "",
+}
 
-VALIDATION = ("validation_mpjpe_mm", "validation_p_mpjpe_mm", "validation_mpjve_mm_per_frame")
+SHARED_BY = "3dhp"  # the dataset whose joints are also counted as near enough or not
+SHARES = ("validation_pck_150_percent", "validation_auc_percent")
+VALIDATION = ("validation_mpjpe_mm", "validation_p_mpjpe_mm", "validation_mpjve_mm_per_frame", *SHARES)
 # Known before anything is trained.
 CLOSED = ("params_m", "pass_gmacs", "training_gmacs", "inference_gmacs", "kept_frames", "activation_mb")
 COUNTED = ("pass_gmacs_torch", "pass_gmacs_ptflops")
 WATCHED = ("latency_ms", "latency_q1_ms", "latency_q3_ms", "fps", "peak_memory_mb")
 NAMES = (*VALIDATION, *CLOSED, *COUNTED, *WATCHED)
 
-LARGER_IS_BETTER = frozenset({"fps"})
+LARGER_IS_BETTER = frozenset({"fps", *SHARES})
 
 _CONSTRAINT = re.compile(r"\s*(\w+)\s*(<=|>=)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
 
@@ -73,8 +82,10 @@ def broken(constraints: Iterable[Constraint], numbers: Mapping[str, float]) -> s
     )
 
 
-def problem(name: str, measure: MeasureConfig) -> str | None:
+def problem(name: str, measure: MeasureConfig, dataset: str) -> str | None:
     """Why nothing may be chosen by this number, with the mend; None when it may. ``measure`` says what is measured."""
+    if name in SHARES and dataset != SHARED_BY:
+        return f"'{name}' is counted on {SHARED_BY} alone; use {VALIDATION[0]}"
     if name in COUNTED and not measure.counters:
         return f"'{name}' is not counted here: set measure.counters to true, or use pass_gmacs"
     if name in WATCHED and not measure.latency:
@@ -84,18 +95,19 @@ def problem(name: str, measure: MeasureConfig) -> str | None:
     if name.startswith("test_"):
         mend = f"validation_{name.removeprefix('test_')}"
         return f"'{name}': the test split is only reported, nothing is chosen by it{nearest(mend, VALIDATION)}"
-    if any(word in name for word in ("oracle", "p_best", "j_best")):
+    if any(word in name for word in ("oracle", "p_best", "j_best", "true_root")):
         return f"'{name}': an oracle knows the ground truth, nothing is chosen by it{nearest(name, VALIDATION)}"
     return f"unknown number '{name}'{nearest(name, NAMES) or '; the numbers are ' + ', '.join(NAMES)}"
 
 
 def summary(record: "Record") -> dict[str, float]:
-    """The numbers of one seed by name, units in the name, oracles marked: last step, overall and by action."""
+    """The numbers of one seed by name, units in the name, oracles marked: last step, overall and by action, under the
+    protocol that its configuration is judged by."""
     numbers = {name: float(value) for name, value in record.compute.items() if value is not None}
-    for m in record.metrics:
+    for m in record.measured:
         if m.step != m.steps:
             continue
-        name = f"{m.split}_{m.metric}_{UNITS[m.unit]}"
+        name = f"{m.split}_{m.metric}{UNITS[m.unit]}"
         if m.aggregation != "mean":
             name += f"_{m.aggregation}"
         if m.oracle:

@@ -6,15 +6,11 @@ Optuna show the same content and can be rebuilt from it.
 """
 
 import dataclasses
-import fcntl
 import io
 import json
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
@@ -25,6 +21,8 @@ import numpy as np
 from pydantic_core import from_json
 
 from ablate.errors import StorageError
+from ablate.sections import EvaluateConfig
+from ablate.writing import write_atomically
 
 FORMAT = 1
 
@@ -36,14 +34,14 @@ class Metric(NamedTuple):
     the ground truth to choose among hypotheses. A tuple, since a study of ten thousand records holds millions of them.
     """
 
-    metric: str  # mpjpe, p_mpjpe, mpjve
+    metric: str  # a name of ablate.evaluate.UNITS: mpjpe, p_mpjpe, mpjve, ...
     value: float
-    unit: str  # mm, mm/frame
+    unit: str  # mm, mm/frame, mm/frame^2, %, or none
     split: str  # validation, test
     input: str  # gt, detector
-    aggregation: str  # mean, p_best, j_best
+    aggregation: str  # a name of ablate.metrics.AGGREGATIONS: mean, p_best, j_best, ...
     oracle: bool
-    protocol: str  # exact
+    protocol: str  # exact, reference
     hypotheses: int
     step: int
     steps: int
@@ -55,7 +53,7 @@ class Record:
     """See the module's text. ``params`` holds the swept values by path, ``label`` the row's name in tables,
     ``group`` the sweep or the named variant it belongs to, ``arrays`` what the npz holds:
 
-    ``{split}/mpjpe_mm`` float32 (W,) error of each window at the last step, aggregation ``mean``;
+    ``{split}/mpjpe_mm`` float32 (W,) error of each window at the last step, aggregation ``mean``, protocol ``exact``;
     ``{split}/frames`` int32 (W,) frames that count; ``{split}/recording`` int32 (W,) index into
     ``windows[split]["recordings"]`` (names "subject/action camera"); ``{split}/start`` int32 (W,);
     ``strip/motion`` float32 (F,), ``strip/tcep``, ``strip/mgptp`` int64 kept frames (absent when that stage is off).
@@ -82,50 +80,23 @@ class Record:
     def name(self) -> str:
         return f"{self.trial}-s{self.seed}"
 
+    @property
+    def protocol(self) -> str:
+        """The protocol that this configuration is judged by; its metrics hold the other's numbers too."""
+        return str(self.config["evaluate"].get("protocol", EvaluateConfig.protocol))
+
+    @property
+    def measured(self) -> Iterator[Metric]:
+        """The metrics under ``protocol``: nothing else is ever compared, searched by or shown as a result."""
+        protocol = self.protocol
+        return (m for m in self.metrics if m.protocol == protocol)
+
     def value(self, metric: str, split: str, aggregation: str = "mean") -> float:
         """The overall value of ``metric`` at the last step; KeyError when it was not measured."""
-        for m in self.metrics:
+        for m in self.measured:
             if (m.metric, m.split, m.aggregation, m.action) == (metric, split, aggregation, "") and m.step == m.steps:
                 return m.value
         raise KeyError(f"{metric} ({aggregation}) on {split}")
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``content`` to a temporary name beside ``path``, flush it to disk, and rename it into place.
-
-    Raises StorageError when the folder can't be written or the disk is full; nothing half-written stays.
-    """
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-        temporary = None
-    except OSError as error:
-        raise StorageError(f"{path}: can't be written ({error.strerror}); free it, or name another --home") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Of all that say so of ``folder``, on this machine, only one at a time is inside; the others wait. Raises OSError.
-
-    The lock is on a hidden file in it, since network file systems lock none that is open for reading alone; it dies
-    with its holder.
-    """
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def encode(record: Record) -> tuple[bytes, bytes]:

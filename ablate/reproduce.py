@@ -41,7 +41,8 @@ def reproduce(
     (recorded,) = archive.ledger.load([name])
     job = Job((trials[name],))
     with tempfile.TemporaryDirectory() as folder:
-        laboratory = Laboratory(archive.study.name, Store(workspace.weights if from_weights else folder))
+        store = Store(workspace.weights if from_weights else folder)
+        laboratory = Laboratory(archive.study.name, store, workspace.home, bar=reporter.bar)
         if not from_weights:
             label = job.training.label
             laboratory.train(job.training, lambda done, total, note: reporter.training(label, done, total, note))
@@ -52,5 +53,5 @@ def reproduce(
     return Reproduction(name=name, pairs=pairs, worst=max(abs(m.value - value) for m, value in pairs))
 
 
-def _name(m: Metric) -> tuple[str, str, str, int, str]:
-    return m.metric, m.split, m.aggregation, m.step, m.action
+def _name(m: Metric) -> tuple[str, str, str, str, int, str]:
+    return m.metric, m.split, m.aggregation, m.protocol, m.step, m.action

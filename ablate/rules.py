@@ -97,7 +97,7 @@ def _range(values: Range, searched: bool) -> Iterator[str]:
 def _numbers(file: StudyFile, place: Place) -> Iterator[str]:
     """Objectives and constraints: known numbers, each once, and bounds that somebody can keep to."""
     for i, name in enumerate(file.objectives):
-        text = problem(name, file.measure) or ("given twice" if name in file.objectives[:i] else None)
+        text = problem(name, file.measure, file.data.name) or ("given twice" if name in file.objectives[:i] else None)
         if text:
             yield f"{place(('objectives', i), False)}: {text}"
     seen: set[Constraint] = set()
@@ -108,7 +108,7 @@ def _numbers(file: StudyFile, place: Place) -> Iterator[str]:
         except ValueError as error:
             yield f"{at}: '{written}': {error}"
             continue
-        text = problem(constraint.name, file.measure) or _unkept(constraint, file)
+        text = problem(constraint.name, file.measure, file.data.name) or _unkept(constraint, file)
         if text or constraint in seen:
             yield f"{at}: {text or 'given twice'}"
         seen.add(constraint)

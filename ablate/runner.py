@@ -132,7 +132,7 @@ def _alone(order: Order, archive: Archive, store: Store, proposals: Proposals, r
     from ablate.laboratory import Laboratory
     from ablate.worker import Worker
 
-    laboratory = Laboratory(archive.study.name, store)
+    laboratory = Laboratory(archive.study.name, store, order.workspace.home, bar=reporter.bar)
     for cell in archive.cells:
         laboratory.splits(cell.configuration)
 
@@ -146,7 +146,7 @@ def _alone(order: Order, archive: Archive, store: Store, proposals: Proposals, r
 def _together(order: Order, archive: Archive, reporter: Reporter, launcher: Launcher | None) -> Hands:
     """Worker processes or jobs, watched from here. Data that can't be read are told first, as by one worker."""
     for data, frames in {(c.configuration.data, c.configuration.model.frames) for c in archive.cells}:
-        ablate.data.load(data, frames)
+        ablate.data.load(data, frames, order.workspace.home, bar=reporter.bar)
 
     def work(wake: Callable[[], None]) -> None:
         limit = order.tries * archive.planned

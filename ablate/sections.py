@@ -81,7 +81,9 @@ class EvaluateConfig:
     ``batch`` windows go through the network at once; it changes speed and memory, never a result. ``cameras`` (None:
     all) evaluates only the first so many cameras of each recording. ``low_pass`` smooths the poses in time before they
     are judged, to what so many evenly kept frames of a window could follow: the control that stands beside pruning
-    (None: off). ``branch`` runs the first steps with fewer hypotheses (None: all steps with all).
+    (None: off). ``branch`` runs the first steps with fewer hypotheses (None: all steps with all). ``protocol`` says
+    which of two ways of counting is reported and searched by (see ablate.evaluate.protocols); each evaluation gives
+    both.
     """
 
     hypotheses: int = 1
@@ -92,7 +94,7 @@ class EvaluateConfig:
     cameras: int | None = None
     low_pass: int | None = None
     branch: BranchConfig | None = None
-    protocol: Literal["exact"] = "exact"
+    protocol: Literal["exact", "reference"] = "exact"
 
     def problems(self) -> Iterator[Problem]:
         yield from _at_least(self, 1, "hypotheses", "steps", "batch")

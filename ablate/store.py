@@ -25,8 +25,8 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from ablate.errors import AblateError, InputError, StorageError
-from ablate.records import write_atomically
 from ablate.trained import Checkpoint, Weights
+from ablate.writing import write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor

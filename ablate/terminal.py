@@ -3,7 +3,9 @@
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -29,6 +31,11 @@ class Reporter:
     def note(self, text: str) -> None: ...
     def end(self) -> None: ...
 
+    @contextmanager
+    def bar(self, what: str, total: int | None) -> Iterator[Callable[[int], object]]:
+        """Tell how far something has come that isn't a trial; what is given is called with the steps newly done."""
+        yield lambda steps: None
+
 
 class Silent(Reporter):
     """Says nothing: a worker whose parent, or nobody, looks on. What matters is in the ledger."""
@@ -44,6 +51,12 @@ class Plain(Reporter):
 
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
+
+    @contextmanager
+    def bar(self, what: str, total: int | None) -> Iterator[Callable[[int], object]]:
+        if not self._quiet:
+            self._say(what)
+        yield lambda steps: None
 
     def begin(self, study: str, planned: int, finished: int) -> None:
         self._done, self._planned = finished, planned
@@ -80,6 +93,19 @@ class Bars(Reporter):
         self._bars = Progress(*columns, TimeLeft(), TextColumn("{task.fields[note]}"), console=self._console)
         self._trials: TaskID | None = None
         self._trainings: dict[str, TaskID] = {}
+
+    @contextmanager
+    def bar(self, what: str, total: int | None) -> Iterator[Callable[[int], object]]:
+        """Before the trials' bars, or among them; it is gone when it has come to its end."""
+        among = self._bars.live.is_started
+        self._bars.start()
+        task = self._bars.add_task(what, total=total, note="")
+        try:
+            yield partial(self._bars.advance, task)
+        finally:
+            self._bars.remove_task(task)
+            if not among:
+                self._bars.stop()
 
     def begin(self, study: str, planned: int, finished: int) -> None:
         self._bars.start()
@@ -215,7 +241,11 @@ def print_outlook(found: "Outlook") -> None:
 def print_reproduction(found: "Reproduction") -> None:
     """What a second run of a record gave, beside the first."""
     rows = [
-        (f"{m.split} {m.metric} {m.unit}, {m.aggregation}, step {m.step}", f"{m.value:.4f}", f"{again:.4f}")
+        (
+            f"{m.split} {m.metric} {m.unit}, {m.aggregation}, {m.protocol}, step {m.step}",
+            f"{m.value:.4f}",
+            f"{again:.4f}",
+        )
         for m, again in found.pairs
         if not m.action
     ]

@@ -21,8 +21,9 @@ import numpy as np
 
 from ablate.errors import StorageError
 from ablate.quantities import UNITS, summary
-from ablate.records import Record, alone
+from ablate.records import Record
 from ablate.workspace import Workspace
+from ablate.writing import alone
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -107,9 +108,9 @@ def series(record: Record) -> Iterator[tuple[str, int, float]]:
             continue  # it is the others' axis
         epochs = validated if name.startswith("validation_") else range(1, len(values) + 1)
         yield from ((f"epoch/{name}", int(epoch), value) for epoch, value in zip(epochs, values, strict=True))
-    for m in record.metrics:
+    for m in record.measured:
         if not m.action and m.aggregation == "mean":
-            yield f"denoising_step/{m.split}_{m.metric}_{UNITS[m.unit]}", m.step, m.value
+            yield f"denoising_step/{m.split}_{m.metric}{UNITS[m.unit]}", m.step, m.value
 
 
 class _There(NamedTuple):

@@ -1,5 +1,7 @@
-"""What may go of a store and of the scheduler's jobs in a home folder: nothing that a later run could still use."""
+"""What may go of a store, of caches and of the scheduler's jobs in a home folder: nothing that a later run could still
+use."""
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from ablate.data.cache import halves, stale
 from ablate.errors import StorageError
 from ablate.loading import Study
 from ablate.plan import expand, trials
@@ -30,7 +33,8 @@ class Leftover:
 def leftovers(store: Store, home: Path, keep: Sequence[Study] | None) -> list[Leftover]:
     """With ``keep``, also weights and checkpoints that no trial of these studies uses. Raises StorageError, here and
     where one is removed; one that is gone already is no error."""
-    return [*_of_store(store, keep), *_of_records(home / "records"), *_of_jobs(home / "submitit")]
+    found = [*_of_store(store, keep), *_of_records(home / "records"), *_of_caches(home / "cache")]
+    return [*found, *_of_jobs(home / "submitit")]
 
 
 def _of_store(store: Store, keep: Sequence[Study] | None) -> Iterator[Leftover]:
@@ -68,6 +72,16 @@ def _of_records(folder: Path) -> Iterator[Leftover]:
             yield Leftover(name=name, bytes=stat.st_size, why=KILLED, remove=partial(_remove, [path]))
 
 
+def _of_caches(folder: Path) -> Iterator[Leftover]:
+    """Footage of benchmarks whose files are gone or are others now, and what was never finished."""
+    now = datetime.now(UTC).timestamp()
+    left = [(half, KILLED) for half in halves(folder) if now - half.stat().st_mtime > ABANDONED.total_seconds()]
+    for place, why in [*stale(folder), *left]:
+        with _failing(place):
+            size = sum(path.stat().st_size for path in place.iterdir())
+        yield Leftover(name=f"cache/{place.name}", bytes=size, why=why, remove=partial(_remove_folder, place))
+
+
 def _of_jobs(folder: Path) -> list[Leftover]:
     """Scripts, logs and pickles that submitit keeps of each job, under names that begin with the job's number."""
     jobs: dict[str, list[Path]] = {}
@@ -91,6 +105,12 @@ def _remove(paths: Iterable[Path]) -> None:
     for path in paths:
         with _failing(path):
             path.unlink(missing_ok=True)
+
+
+def _remove_folder(folder: Path) -> None:
+    with _failing(folder):
+        if folder.exists():
+            shutil.rmtree(folder)
 
 
 @contextmanager

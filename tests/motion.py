@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ablate.data.arrays import Array
 from ablate.data.config import DataConfig
 from ablate.data.film import film
 from ablate.data.recording import Recording
@@ -32,3 +33,13 @@ def windows(frames: int, *recordings: Recording, cameras: int = 2) -> Windows:
     """Evaluation windows over ``recordings`` through ``cameras`` virtual cameras, with true 2D."""
     config = DataConfig(cameras=cameras, input="gt")
     return evaluation([view for one in recordings for view in film(one, config)], frames)
+
+
+def travelling(frames: int = 200) -> Array:
+    """A figure of 17 points that walks 5 m along a curve, waving about."""
+    rng = np.random.default_rng(3)
+    body_J3 = rng.uniform((-0.4, -0.4, 0), (0.4, 0.4, 1.9), (17, 3))
+    time_T = np.linspace(0, 1, frames)
+    way_T3 = np.stack([5 * time_T, np.sin(4 * time_T), 0.05 * np.cos(9 * time_T)], axis=1)
+    world_TJ3: Array = body_J3 + way_T3[:, None]
+    return world_TJ3

@@ -17,7 +17,7 @@ ROWS = (
     {"__main__"},
     {"cli", "__init__"},
     {"notebook"},
-    {"runner", "catalogue", "bench", "audit", "weights"},
+    {"runner", "catalogue", "bench", "audit", "weights", "lift", "mocap", "inventory"},
     {"presentation"},
     {"scheduled", "budget", "predictions", "outlook"},
     {"mirror", "crew", "reproduce"},
@@ -46,9 +46,9 @@ ROWS = (
     {"design", "costing", "rules"},
     {"schema", "problems", "quantities"},
     {"source", "sections", "plugin"},
-    {"data", "metrics", "smoothing"},
+    {"data", "metrics", "placement", "smoothing"},
 )
-ANYWHERE = {"errors", "seeds", "nearest", "canonical", "workspace", "provenance"}
+ANYWHERE = {"errors", "seeds", "nearest", "canonical", "workspace", "provenance", "writing"}
 ROOTS = {
     "laboratory",
     "catalogue",
@@ -58,6 +58,7 @@ ROOTS = {
     "plugin",
     "audit",
     "weights",
+    "lift",
 }  # where the zoo meets the engine; elsewhere only its torch-free configs
 LISTS = ("models.branch", "models.config", "models.names", "models.pruning.config", "models.pruning.elastic")
 
@@ -122,7 +123,7 @@ def test_the_zoo_knows_nothing_of_the_engine_and_is_built_in_few_places() -> Non
 
 @pytest.mark.parametrize(
     ("library", "owner"),
-    [("mlflow", "tracking"), ("optuna", "search"), ("seaborn", "report"), ("submitit", "scheduled")],
+    [("mlflow", "tracking"), ("optuna", "search"), ("seaborn", "report"), ("submitit", "scheduled"), ("pooch", "mocap")],
 )
 def test_a_library_has_one_owner(library: str, owner: str) -> None:
     users = {

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from ablate.data.arrays import Array
 from ablate.data.windows import Windows
 from ablate.errors import NotFinite
-from ablate.evaluate import Evaluation, action_name, draws, evaluate, evaluate_counts
+from ablate.evaluate import UNITS, Evaluation, action_name, draws, evaluate, evaluate_counts
+from ablate.evaluate.scores import CORE, FOLLOWED
+from ablate.metrics import AGGREGATIONS, ORACLES
 from ablate.records import Metric
 from ablate.sections import EvaluateConfig
 from models.config import D3DP
@@ -26,6 +28,9 @@ class Guess(nn.Module):
     """Lifts to the noise it is handed, so that what evaluation should say is known without a network."""
 
     channels = 3
+
+    def select(self, x2d_BFJ2: Tensor) -> None:
+        """Nothing is pruned."""
 
     def lift(self, x2d_BFJ2: Tensor, *, noise: Tensor, **how: object) -> Tensor:
         return noise.transpose(0, 1) * 0.1 + x2d_BFJ2.mean()
@@ -51,7 +56,7 @@ def lifter() -> Lifter:
 
 
 def by_name(found: Evaluation) -> dict[tuple[str, str, int, str], Metric]:
-    return {(m.metric, m.aggregation, m.step, m.action): m for m in found.metrics}
+    return {(m.metric, m.aggregation, m.step, m.action): m for m in found.metrics if m.protocol == "exact"}
 
 
 def errors_by_hand(on: Windows, config: EvaluateConfig) -> tuple[Array, Array]:
@@ -117,15 +122,26 @@ def test_nothing_but_the_seed_decides() -> None:
 
 def test_what_can_be_deployed_comes_first_and_oracles_are_marked() -> None:
     found = run(Guess(), some_windows(), MANY).metrics
-    assert [m.aggregation for m in found if m.metric == "mpjpe" and m.step == 2 and not m.action] == [
-        "mean",
-        "p_best",
-        "j_best",
-    ]
-    assert {(m.aggregation, m.oracle) for m in found} == {("mean", False), ("p_best", True), ("j_best", True)}
-    assert {(m.metric, m.unit) for m in found} == {("mpjpe", "mm"), ("p_mpjpe", "mm"), ("mpjve", "mm/frame")}
-    assert {(m.split, m.input, m.protocol, m.hypotheses, m.steps) for m in found} == {("test", "gt", "exact", 3, 2)}
-    assert len({(m.metric, m.aggregation, m.step, m.action) for m in found}) == len(found) == 3 * 3 * 2 * 3
+    overall = [m for m in found if m.metric == "mpjpe" and m.step == 2 and not m.action and m.protocol == "exact"]
+    assert [m.aggregation for m in overall] == list(AGGREGATIONS)
+    assert [m.oracle for m in overall] == [False] * 4 + [True] * 4
+    assert {m.aggregation for m in found if m.oracle} == ORACLES
+    assert {(m.metric, m.unit) for m in found} < set(UNITS.items())
+    assert {(m.split, m.input, m.hypotheses, m.steps) for m in found} == {("test", "gt", 3, 2)}
+    assert len({(m.metric, m.aggregation, m.protocol, m.step, m.action) for m in found}) == len(found)
+
+
+def test_what_is_followed_is_given_at_every_step_and_for_every_action() -> None:
+    found = run(Guess(), some_windows(), MANY).metrics
+    own = [m for m in found if m.protocol == "exact"]
+    followed = [m for m in own if m.metric in CORE and m.aggregation in FOLLOWED]
+    assert len(followed) == 3 * 3 * 2 * 3
+    assert {(m.step, m.action) for m in found if m not in followed} == {(2, "")}
+    core = {(m.metric, m.aggregation) for m in own if m.metric in CORE}
+    assert core == {(metric, aggregation) for metric in CORE for aggregation in AGGREGATIONS}
+    assert {m.aggregation for m in own if m.metric not in CORE} == {"mean"}
+    beside = {(m.metric, m.aggregation) for m in found if m.protocol == "reference"}
+    assert beside == {(m.metric, m.aggregation) for m in own}
 
 
 def test_one_hypothesis_leaves_nothing_to_choose() -> None:
@@ -135,7 +151,7 @@ def test_one_hypothesis_leaves_nothing_to_choose() -> None:
 
 def test_windows_of_one_frame_have_no_velocity() -> None:
     found = run(Guess(), windows(1, recording("Walking 1", "Walking", 3)), EvaluateConfig())
-    assert {m.metric for m in found.metrics} == {"mpjpe", "p_mpjpe"}
+    assert {m.metric for m in found.metrics} == {"mpjpe", "p_mpjpe", "n_mpjpe", "bone_variation", "asymmetry"}
 
 
 def test_only_the_first_cameras_are_evaluated_when_asked() -> None:

@@ -48,7 +48,7 @@ def test_json_holds_every_metric_with_what_is_needed_to_read_it() -> None:
     how = ("--hypotheses", "2", "--steps", "2", "--no-flip", "--seed", "3", "--split", "validation", "--input", "gt")
     found = told("d3dp.safetensors", *ON, *how)
     data = DataConfig(clip_seconds=1, cameras=1, input="gt")
-    windows = ablate.data.load(data, 9)
+    windows = ablate.data.load(data, 9, Path(".ablate"))
     config = EvaluateConfig(hypotheses=2, steps=2, flip=False)
     lifter, device = models.load("d3dp.safetensors"), torch.device("cpu")
     alone = evaluate(lifter, windows.validation, config, seed=3, split="validation", input="gt", device=device)

@@ -72,7 +72,7 @@ def take_part(name: str, homes: Sequence[Path], barrier: Barrier) -> None:
         store.prepare()
         propose = Proposals(archive, workspace).more
         with Mirror(archive, workspace, only_another) as mirror:
-            Worker(archive, Idle(name, store), Silent(), propose=propose, on_record=mirror.wake).work()
+            Worker(archive, Idle(name, store, home), Silent(), propose=propose, on_record=mirror.wake).work()
 
 
 def agree(home: Path, name: str) -> None:

@@ -54,7 +54,8 @@ def space(folder: Path) -> Workspace:
 
 def forecast(folder: Path, text: str = BASE, workers: int = 1) -> Forecast:
     asked, workspace = study(text), space(folder)
-    return Forecast(Archive(asked, open_ledger(workspace, asked.name)), Store(workspace.weights), workers)
+    archive, store = Archive(asked, open_ledger(workspace, asked.name)), Store(workspace.weights)
+    return Forecast(archive, store, workspace.home, workers)
 
 
 def outlook(folder: Path, text: str = BASE) -> Outlook:
@@ -68,7 +69,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("outlook")
     small = study(BASE.replace("seeds: [0, 1]", "seeds: [0]").replace("[1.0, 0.6]", "[0.6]").replace("[5, 3]", "[3]"))
     archive, store = Archive(small, open_ledger(space(folder), small.name)), Store(space(folder).weights)
-    Worker(archive, Laboratory(small.name, store), Silent(), propose=lambda: []).work()
+    Worker(archive, Laboratory(small.name, store, space(folder).home), Silent(), propose=lambda: []).work()
     assert len(archive.names()) == 2
     return folder
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import models
+from ablate.data.config import DATASETS
 from ablate.records import Record, load_all
 from models.pruning.config import POLICIES
 from tests.conftest import ROOT, TINY
@@ -181,7 +182,7 @@ def test_records_and_report_name_the_plugins(finished: Path) -> None:
 
 def test_a_report_needs_the_plugins_and_says_so(finished: Path) -> None:
     told = refused(ablate("report", "s.yaml", cwd=finished))
-    assert "s.yaml:13:14: data.name: must be one of synthetic, cmu, got 'slow'" in told
+    assert f"s.yaml:13:14: data.name: must be one of {', '.join(DATASETS)}, got 'slow'" in told
     assert f"must be one of {', '.join(POLICIES)}, got 'fastest'" in told
     assert f"must be one of {', '.join(models.MODELS)}, got 'refined'" in told
     assert ablate("report", "s.yaml", *GIVEN, cwd=finished).returncode == 0

@@ -1,12 +1,25 @@
 """The names of numbers: those that records really hold, and bounds on them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 import models
 from ablate.compute import measure
 from ablate.evaluate import UNITS as METRICS
-from ablate.quantities import CLOSED, NAMES, UNITS, VALIDATION, broken, parse_constraint, summary
+from ablate.quantities import (
+    CLOSED,
+    LARGER_IS_BETTER,
+    NAMES,
+    SHARES,
+    UNITS,
+    VALIDATION,
+    broken,
+    parse_constraint,
+    problem,
+    summary,
+)
 from ablate.sections import EvaluateConfig, MeasureConfig
 from tests.test_records import record
 
@@ -19,7 +32,7 @@ def test_the_names_are_those_that_are_recorded() -> None:
     )
     assert set(NAMES) - set(VALIDATION) == found.keys()
     assert {name for name, value in found.items() if value is not None} == set(CLOSED)
-    assert {f"validation_{metric}_{UNITS[unit]}" for metric, unit in METRICS.items()} == set(VALIDATION)
+    assert set(VALIDATION) < {f"validation_{metric}{UNITS[unit]}" for metric, unit in METRICS.items()}
 
 
 def test_a_summary_holds_the_last_step_by_name() -> None:
@@ -30,6 +43,26 @@ def test_a_summary_holds_the_last_step_by_name() -> None:
         "validation_mpjpe_mm": 52.0,
         "test_mpjpe_mm": 52.0,
     }
+
+
+def test_a_summary_is_of_one_protocol_alone() -> None:
+    """The one that the configuration is judged by, under the same names: nothing can mix them."""
+    both = record()
+    other = tuple(m._replace(protocol="reference", value=m.value + 1) for m in both.metrics)
+    both = replace(both, metrics=both.metrics + other)
+    assert summary(both) == summary(record())
+    judged = replace(both, config={**both.config, "evaluate": {"protocol": "reference"}})
+    assert (summary(judged)["validation_mpjpe_mm"], judged.value("mpjpe", "test")) == (53.0, 53.0)
+    shares = tuple(m._replace(metric="auc", unit="%") for m in both.metrics)
+    assert summary(replace(both, metrics=shares))["validation_auc_percent"] == 52.0
+
+
+def test_shares_are_of_one_dataset_and_more_of_them_is_better() -> None:
+    for name in SHARES:
+        assert problem(name, MeasureConfig(), "3dhp") is None
+        assert "3dhp alone; use validation_mpjpe_mm" in str(problem(name, MeasureConfig(), "synthetic"))
+        assert name in LARGER_IS_BETTER
+    assert "oracle" in str(problem("validation_mpjpe_mm_jpma_true_root", MeasureConfig(), "3dhp"))
 
 
 @pytest.mark.parametrize(

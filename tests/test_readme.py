@@ -10,12 +10,16 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import pytest
 import torch
 
 import models
+from tests.benchmarks import dhp3, h36m
 from tests.checkpoints import in_training
 from tests.conftest import ROOT
+from tests.lift import files
+from tests.lift.filmed import film, swaying
 from tests.reference import Numbers
 
 TEXT = (ROOT / "README.md").read_text()
@@ -58,10 +62,15 @@ def test_make_targets_exist(line: str) -> None:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working directory with the studies, as a clone has them, and a checkpoint as D3DP's program leaves one."""
+    """A working directory with the studies, as a clone has them, a checkpoint as D3DP's program leaves one, small
+    benchmarks in their layouts, and a detector's keypoints."""
     folder = tmp_path_factory.mktemp("readme")
     torch.save(in_training(Numbers("d3dp").state()), folder / "best_epoch.bin")
     (folder / "studies").symlink_to(ROOT / "studies")
+    h36m(folder / "h36m", frames=20)
+    dhp3(folder / "3dhp", frames=20)
+    files.coco(folder / "keypoints.json", film(swaying(30), np.random.default_rng(0)))
+    files.lifter(folder / "tiny.safetensors")
     return folder
 
 
@@ -77,6 +86,8 @@ def test_ablate_commands_run_in_order(checkout: Path) -> None:
             command += settings
         if command[0] == "evaluate":
             command += ["--set=data.clip_seconds=1", "--set=data.cameras=1"]
+        if command[0] == "lift":
+            command += ["--checkpoint=tiny.safetensors"]
         env = {**os.environ, "COLUMNS": "160"}
         done = subprocess.run(
             [sys.executable, "-m", "ablate", *command], cwd=checkout, env=env, capture_output=True, text=True

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from ablate.errors import StorageError
-from ablate.records import Metric, Record, decode, encode, load, load_all, save, write_atomically
+from ablate.records import Metric, Record, decode, encode, load, load_all, save
 from ablate.workspace import Workspace
+from ablate.writing import write_atomically
 
 
 def record(seed: int = 0, **changes: object) -> Record:

@@ -57,7 +57,7 @@ def pruned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Enough is known before the workers begin, so that whoever comes first stops what is hopeless."""
     folder = tmp_path_factory.mktemp("crew")
     archive, store = Archive(study(BEFORE), open_ledger(place(folder), "crew")), Store(place(folder).weights)
-    Worker(archive, Laboratory("crew", store), Silent(), propose=lambda: []).work()
+    Worker(archive, Laboratory("crew", store, place(folder).home), Silent(), propose=lambda: []).work()
     assert len(archive.names()) == DONE
     assert len(go(folder).records) == DONE
     return folder

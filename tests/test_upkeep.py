@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ablate.data import load
+from ablate.data.config import DataConfig
+from ablate.data.h36m import POSES
 from ablate.loading import Study, check
 from ablate.records import load_all
 from ablate.runner import run
@@ -17,6 +20,7 @@ from ablate.terminal import Plain
 from ablate.trained import Checkpoint
 from ablate.upkeep import Leftover, leftovers
 from ablate.workspace import Workspace
+from tests.benchmarks import h36m
 from tests.conftest import TINY
 from tests.test_cli import ablate
 
@@ -88,6 +92,31 @@ def test_a_record_that_was_never_whole_goes_once_its_writer_is_dead(home: Path) 
     item.remove()
     assert not part.exists()
     assert len(list(load_all(home / "records" / "quick"))) == 2
+
+
+def test_a_cache_goes_when_its_files_are_gone_or_when_its_maker_was_killed(home: Path, tmp_path: Path) -> None:
+    found(home)[0].remove()
+    data = h36m(tmp_path / "h36m", frames=9)
+    load(DataConfig(name="h36m", path=str(data)), 9, home)
+    (place,) = (home / "cache").glob("?" * 16)
+    assert not found(home)
+    half = home / "cache" / "0123456789abcdef.half"
+    half.mkdir()
+    (half / "train.x2d.npy").write_bytes(b"half")
+    assert not found(home)
+    old(half, days=2)
+    (item,) = found(home)
+    assert (item.name, item.bytes, item.why) == (f"cache/{half.name}", 4, "left by a process that was killed")
+    item.remove()
+    (data / POSES).unlink()
+    (item,) = found(home)
+    assert item.name == f"cache/{place.name}"
+    assert item.bytes == sum(path.stat().st_size for path in place.iterdir()) > 100_000
+    assert item.why == f"{data / POSES}, which it was made from, is gone"
+    item.remove()
+    assert not place.exists()
+    item.remove()  # gone already
+    assert not found(home)
 
 
 def test_of_the_store_goes_what_nobody_can_use(home: Path) -> None:

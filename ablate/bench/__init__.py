@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.provenance import environment
-from ablate.records import write_atomically
+from ablate.writing import write_atomically
 
 
 @dataclass(frozen=True, kw_only=True)

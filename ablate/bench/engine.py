@@ -89,7 +89,7 @@ class Stocked(Store):
 
 @cache
 def _data(config: DataConfig, frames: int) -> Splits:
-    return ablate.data.load(config, frames)
+    return ablate.data.load(config, frames, Workspace().home)
 
 
 def _found(windows: Windows, split: str) -> Evaluation:
@@ -122,7 +122,7 @@ class Desk:
         self.workspace.prepare()
         study = study_of(trials)
         self.archive = Archive(study, open_ledger(self.workspace, study.name))
-        self.laboratory = Idle(study.name, Stocked(self.workspace.weights))
+        self.laboratory = Idle(study.name, Stocked(self.workspace.weights), self.workspace.home)
 
     def load(self) -> None:
         """Read the data, as every run does before its first trial."""

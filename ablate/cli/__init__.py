@@ -2,7 +2,7 @@
 
 import os
 
-from ablate.cli import audit, bench, state, study, weights, zoo
+from ablate.cli import audit, bench, data, lift, state, study, weights, zoo
 from ablate.cli.app import app, with_plugins
 
 # In the order of `ablate --help`.
@@ -24,10 +24,12 @@ COMMANDS = (
     audit.audit,
     weights.import_checkpoint,
     weights.evaluate,
+    lift.lift,
     bench.bench,
 )
 for command in COMMANDS:
     app.command()(command if command in (state.ui, bench.bench) else with_plugins(command))
+app.add_typer(data.data, name="data")
 
 
 def main() -> None:

@@ -98,9 +98,11 @@ def _foreseen(study: "Study", workspace: Workspace, workers: int, budget: str | 
     from ablate.outlook import Forecast
     from ablate.predictions import Prediction
     from ablate.store import Store
+    from ablate.terminal import reporter
 
     seconds = None if budget is None else parse_budget(budget)
-    forecast = Forecast(Archive(study, open_ledger(workspace, study.name)), Store(workspace.weights), workers)
+    archive, store = Archive(study, open_ledger(workspace, study.name)), Store(workspace.weights)
+    forecast = Forecast(archive, store, workspace.home, workers, reporter().bar)
     cut = Trim(study, forecast.open) if seconds is None else trim(study, forecast, seconds)
     found = forecast.outlook(cut.open)
     Prediction(workspace, study.name).save(asdict(found))

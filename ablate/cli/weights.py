@@ -1,5 +1,6 @@
 """Commands about files of weights: a published checkpoint brought in, and any lifter's file evaluated."""
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -66,8 +67,11 @@ def import_checkpoint(
 
 
 def evaluate(
+    ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Weights, as import-checkpoint or a study leaves them.")],
-    data: Annotated[str, typer.Option(metavar="NAME", help="The dataset: synthetic, cmu or a plugin's.")],
+    data: Annotated[
+        str, typer.Option(metavar="NAME", help="The dataset: synthetic, cmu, h36m, 3dhp, npz or a plugin's.")
+    ],
     split: Annotated[Split, typer.Option(help="Which subjects.")] = Split.test,
     input_: Annotated[Input | None, typer.Option("--input", help="True 2D joints, or with a detector's noise.")] = None,
     hypotheses: Annotated[int | None, typer.Option(min=1, help="1 by default.")] = None,
@@ -87,6 +91,7 @@ def evaluate(
 
     Example: ablate evaluate d3dp.safetensors --data synthetic --hypotheses 5 --steps 5
     """
+    from ablate.terminal import reporter
     from ablate.weights.assessing import assess
 
     options = {
@@ -96,7 +101,16 @@ def evaluate(
         "evaluate.steps": steps,
         "evaluate.flip": flip,
     }
-    found = assess(file, options, split=split, seed=seed, accelerator=accelerator, settings=set_)
+    found = assess(
+        file,
+        options,
+        split=split,
+        seed=seed,
+        accelerator=accelerator,
+        home=ctx.obj.home,
+        settings=set_,
+        bar=reporter(quiet=as_json).bar,
+    )
     if as_json:
         print_json(found)
     else:
@@ -104,23 +118,46 @@ def evaluate(
 
 
 def _print(found: dict[str, Any], by_action: bool) -> None:
-    """Errors at the last step, oracles in columns of their own and marked, then what they cost and come from."""
+    """Errors at the last step by aggregation, oracles in a table of their own, then the mean pose under both protocols,
+    and what it all costs and comes from."""
+    from ablate.evaluate.scores import CORE
     from ablate.terminal import print_table
 
     how, last = found["config"]["evaluate"], [m for m in found["metrics"] if m["step"] == m["steps"]]
-    heads = {m["aggregation"]: f"{m['aggregation']}{' (oracle)' if m['oracle'] else ''}" for m in last}
-    errors = {m["metric"]: f"{m['metric']} {m['unit']}" for m in last}
-    values = {(m["action"], m["metric"], m["aggregation"]): f"{m['value']:.2f}" for m in last}
+    own = [m for m in last if m["protocol"] == how["protocol"]]
+    values = {(m["action"], m["metric"], m["aggregation"]): f"{m['value']:.2f}" for m in own}
+    named = {m["metric"]: f"{m['metric']} {m['unit']}" for m in own}
     name, split = found["config"]["data"]["name"], last[0]["split"]
     title = f"{found['file']} ({found['host']}, {found['config']['model']['frames']} frames) on {name}, {split}"
     sampled = f"{how['hypotheses']} hypotheses, {how['steps']} steps, {'flip' if how['flip'] else 'no flip'}"
     caption = f"{sampled}; input {last[0]['input']}, protocol {how['protocol']}, {found['frames']} frames counted"
-    rows = [(text, *(values["", error, kind] for kind in heads)) for error, text in errors.items()]
-    print_table(title, ("error", *heads.values()), rows, caption)
+    errors = [metric for metric in named if metric in CORE]
+    for oracle, head, mark, text in ((False, title, "", caption), (True, "what looks at the truth", " (oracle)", "")):
+        kinds = dict.fromkeys(m["aggregation"] for m in own if m["oracle"] == oracle)
+        rows = [(f"{kind}{mark}", *(values["", error, kind] for error in errors)) for kind in kinds]
+        if rows:
+            print_table(head, ("aggregation", *(named[error] for error in errors)), rows, text)
+    _print_both([m for m in last if m["aggregation"] == "mean" and not m["action"]], how["protocol"])
     if by_action:
-        actions = dict.fromkeys(action for action, *_ in values if action)
-        rows = [(action, *(values.get((action, error, "mean"), "") for error in errors)) for action in actions]
-        print_table("by action, mean over hypotheses", ("action", *errors.values()), rows)
+        followed = dict.fromkeys(m["metric"] for m in own if m["action"])
+        actions = dict.fromkeys(m["action"] for m in own if m["action"])
+        rows = [(action, *(values.get((action, error, "mean"), "") for error in followed)) for action in actions]
+        print_table("by action, mean over hypotheses", ("action", *(named[error] for error in followed)), rows)
+    _print_origin(found)
+
+
+def _print_both(of_mean: Sequence[Mapping[str, Any]], own: str) -> None:
+    """Everything that was measured of the mean pose, counted both ways."""
+    from ablate.terminal import print_table
+
+    protocols = sorted({m["protocol"] for m in of_mean}, key=lambda name: name != own)
+    values = {(m["metric"], m["protocol"]): f"{m['value']:.2f}" for m in of_mean}
+    named = {m["metric"]: f"{m['metric']} {m['unit']}".strip() for m in of_mean}
+    rows = [(text, *(values.get((metric, name), "") for name in protocols)) for metric, text in named.items()]
+    print_table("mean over hypotheses, by protocol", ("measure", *protocols), rows)
+
+
+def _print_origin(found: dict[str, Any]) -> None:
     compute, source = found["compute"], found["provenance"]
     typer.echo(
         f"{compute['params_m']:.3f} M parameters, {compute['pass_gmacs']:.4g} GMACs a pass, "

@@ -3,18 +3,12 @@
 Everything is computed in float64. Legend: ``_3`` and ``_2`` are points with any leading axes.
 """
 
-import math
-
 import numpy as np
 
 from ablate.data.arrays import Array
 from ablate.data.recording import Camera
 
 Quaternion = tuple[float, float, float, float]
-
-FOCAL_PX = 1145.0
-RESOLUTION = (1000, 1000)
-IN_VIEW = math.hypot(1.0, 2 * FOCAL_PX / RESOLUTION[0])
 
 
 def rotation_matrix(quaternion: Quaternion) -> Array:
@@ -78,52 +72,3 @@ def denormalise_screen(screen_2: Array, resolution: tuple[int, int]) -> Array:
     width, height = resolution
     pixels_2: Array = (np.asarray(screen_2, np.float64) + np.array([1, height / width])) * width / 2
     return pixels_2
-
-
-def _turn(first: Quaternion, then: Quaternion) -> Quaternion:
-    (a, b, c, d), (e, f, g, h) = first, then
-    return (
-        a * e - b * f - c * g - d * h,
-        a * f + b * e + c * h - d * g,
-        a * g - b * h + c * e + d * f,
-        a * h + b * g - c * f + d * e,
-    )
-
-
-def ring(world_TJ3: Array, count: int, rng: np.random.Generator) -> tuple[Camera, ...]:
-    """``count`` virtual cameras evenly around a recording (T, 17, 3), much as Human3.6M's four stand in its room.
-
-    The ring's centre is the middle of the ground that the person covers. Its radius is 4 to 5 m, or, where the motion
-    travels further, what keeps a circle around all of it inside the picture: so nobody leaves a picture to the side,
-    and nobody comes near a camera or behind it. Cameras stand 1.2 to 1.8 m high and look at the person's middle height;
-    the first one's direction is drawn, and each is moved a little from its even place. They have no lens distortion, so
-    a mirrored picture is the picture of mirrored motion.
-    """
-    ground_2 = world_TJ3[..., :2].reshape(-1, 2).astype(np.float64)
-    centre_2 = (ground_2.min(axis=0) + ground_2.max(axis=0)) / 2
-    reach = float(np.linalg.norm(ground_2 - centre_2, axis=-1).max())
-    middle = float(world_TJ3[:, 0, 2].mean())
-    first = rng.uniform(0, 2 * math.pi)
-    focal = 2 * FOCAL_PX / RESOLUTION[0]
-    cameras = []
-    for i in range(count):
-        azimuth = first + (i + rng.uniform(-0.2, 0.2)) * 2 * math.pi / count
-        radius = max(rng.uniform(4, 5), IN_VIEW * reach)
-        height = rng.uniform(1.2, 1.8)
-        facing, tilt = azimuth + math.pi, math.atan2(middle - height, radius)
-        # Forward, left and up of the world become right, down and forward of a camera that looks along x.
-        heading = _turn((math.cos(facing / 2), 0, 0, math.sin(facing / 2)), (0.5, -0.5, 0.5, -0.5))
-        cameras.append(
-            Camera(
-                name=f"ring{i}",
-                orientation=_turn(heading, (math.cos(tilt / 2), math.sin(tilt / 2), 0, 0)),
-                translation=(
-                    float(centre_2[0]) + radius * math.cos(azimuth),
-                    float(centre_2[1]) + radius * math.sin(azimuth),
-                    height,
-                ),
-                intrinsic=(focal, focal, 0, 0, 0, 0, 0, 0, 0),
-                resolution=RESOLUTION,
-            )
-        )
-    return tuple(cameras)

@@ -1,6 +1,6 @@
 """From recordings to views: cameras are placed where there are none, and each sees its 2D and its 3D.
 
-Legend: T frames of a recording, J joints.
+Legend: T frames of a recording, J joints, N frames of all views.
 """
 
 import hashlib
@@ -13,26 +13,35 @@ from ablate.data import camera as optics
 from ablate.data.config import DataConfig
 from ablate.data.noise import detector_noise
 from ablate.data.recording import Camera, Recording
-from ablate.data.windows import View, Windows
+from ablate.data.rigs import RIGS
+from ablate.data.windows import Footage, View
+
+DIGESTED = 65_536  # frames that are hashed at once
 
 
-def film(recording: Recording, config: DataConfig) -> list[View]:
-    """A view (see there) through each of the recording's cameras, or through ``config.cameras`` virtual ones.
+def film(clip: Recording | View, config: DataConfig) -> list[View]:
+    """A view (see there) through each of the recording's cameras, or through ``config.cameras`` virtual ones; a clip
+    that is a view already, as it is.
 
     Cameras and noise are drawn at addresses that name the recording, so they don't depend on what else is in the data.
     """
-    cameras = recording.cameras or optics.ring(
-        recording.world_TJ3, config.cameras, seeds.stream(config.seed, "cameras", recording.key)
+    if isinstance(clip, View):
+        return [clip]
+    cameras = clip.cameras or RIGS[config.rig](
+        clip.world_TJ3, config.cameras, seeds.stream(config.seed, "cameras", clip.key)
     )
-    return [_view(recording, camera, i, config) for i, camera in enumerate(cameras)]
+    return [_view(clip, camera, i, config) for i, camera in enumerate(cameras)]
 
 
 def _view(recording: Recording, camera: Camera, index: int, config: DataConfig) -> View:
     points_TJ3 = optics.world_to_camera(recording.world_TJ3, camera)
-    x2d_TJ2 = optics.project(points_TJ3, camera)
-    if config.input == "detector":
-        rng = seeds.stream(config.seed, "noise", recording.key, camera.name)
-        x2d_TJ2 = x2d_TJ2 + detector_noise(camera.intrinsic[0] / points_TJ3[:, 0, 2], recording.fps, rng)
+    if recording.seen:
+        x2d_TJ2 = recording.seen[index]
+    else:
+        x2d_TJ2 = optics.project(points_TJ3, camera)
+        if config.input == "detector":
+            rng = seeds.stream(config.seed, "noise", recording.key, camera.name)
+            x2d_TJ2 = x2d_TJ2 + detector_noise(camera.intrinsic[0] / points_TJ3[:, 0, 2], recording.fps, rng)
     return View(
         recording=recording.key,
         subject=recording.subject,
@@ -42,14 +51,18 @@ def _view(recording: Recording, camera: Camera, index: int, config: DataConfig) 
         x2d_TJ2=x2d_TJ2.astype(np.float32),
         x3d_TJ3=(points_TJ3 - points_TJ3[:, :1]).astype(np.float32),
         root_T3=points_TJ3[:, 0].astype(np.float32),
+        fps=recording.fps,
     )
 
 
-def digest(splits: Iterable[Windows]) -> str:
+def digest(splits: Iterable[Footage]) -> str:
     """The sha256 that ``Splits`` describes."""
     content = hashlib.sha256()
-    for windows in splits:
-        content.update("\n".join(f"{view.label} {len(view)}" for view in windows.views).encode())
-        for array in (windows.footage.x2d_NJ2, windows.footage.x3d_NJ3, windows.footage.root_N3):
-            content.update(np.rint(array * 1e4).astype(np.int32).tobytes())
+    for footage in splits:
+        content.update("\n".join(f"{view.label} {len(view)}" for view in footage.views).encode())
+        for array in (footage.x2d_NJ2, footage.x3d_NJ3, footage.root_N3):
+            for first in range(0, len(array), DIGESTED):
+                content.update(np.rint(array[first : first + DIGESTED] * 1e4).astype(np.int32).tobytes())
+        if not footage.valid_N.all():
+            content.update(footage.valid_N.tobytes())
     return content.hexdigest()

@@ -4,8 +4,9 @@ Legend: B windows of a batch, W all windows, V views, T frames of a view, N fram
 J joints.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,9 +15,12 @@ import numpy.typing as npt
 from ablate import seeds
 from ablate.data.arrays import Array
 from ablate.data.recording import Camera
+from ablate.data.skeleton import NAMES
 
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+
+JOINTS = len(NAMES)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,7 +29,8 @@ class View:
 
     ``x2d_TJ2`` float32 (T, 17, 2) normalised screen coordinates; ``x3d_TJ3`` float32 (T, 17, 3) metres in camera axes,
     relative to the root, whose own row is exactly zero; ``root_T3`` float32 (T, 3) the root's path in camera axes.
-    ``camera_index`` counts the cameras of the recording.
+    ``camera_index`` counts the cameras of the recording. ``valid_T`` bool (T,) is false where a frame is lifted like
+    the others but must not enter a result; None: all of them may.
     """
 
     recording: str
@@ -36,6 +41,8 @@ class View:
     x2d_TJ2: Array
     x3d_TJ3: Array
     root_T3: Array
+    fps: float
+    valid_T: Mask | None = None
 
     @property
     def label(self) -> str:
@@ -46,28 +53,64 @@ class View:
 
 
 class Batch(NamedTuple):
-    """Windows as float32 arrays (see View); ``counted_BF`` is false where a frame must not enter a result."""
+    """Windows as float32 arrays (see View); ``counted_BF`` is false where a frame must not enter a result.
+
+    ``intrinsic_B9`` is each window's camera (see Camera), NaN where a dataset doesn't know it.
+    """
 
     x2d_BFJ2: Array
     x3d_BFJ3: Array
     root_BF3: Array
     counted_BF: Mask
+    intrinsic_B9: Array
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Footage:
-    """All views of a split end to end, so that a batch is one gather. The views become slices of the long arrays."""
+    """All views of a split end to end, so that a batch is one gather; the views are slices of the long arrays.
 
-    def __init__(self, views: Sequence[View]) -> None:
-        self.length_V: Index = np.array([len(view) for view in views], np.int64)
-        self.first_V: Index = np.cumsum(self.length_V) - self.length_V
-        self.x2d_NJ2 = np.concatenate([view.x2d_TJ2 for view in views])
-        self.x3d_NJ3 = np.concatenate([view.x3d_TJ3 for view in views])
-        self.root_N3 = np.concatenate([view.root_T3 for view in views])
-        spans = [slice(first, first + len(view)) for first, view in zip(self.first_V, views, strict=True)]
-        self.views = tuple(
-            replace(view, x2d_TJ2=self.x2d_NJ2[span], x3d_TJ3=self.x3d_NJ3[span], root_T3=self.root_N3[span])
-            for view, span in zip(views, spans, strict=True)
-        )
+    ``made_by`` is a function and its arguments that give the same footage, which is how another process gets it: long
+    arrays that lie in files are mapped again there and not copied.
+    """
+
+    views: tuple[View, ...]
+    x2d_NJ2: Array
+    x3d_NJ3: Array
+    root_N3: Array
+    valid_N: Mask
+    made_by: tuple[Callable[..., "Footage"], tuple[Any, ...]]
+
+    @cached_property
+    def length_V(self) -> Index:
+        return np.array([len(view) for view in self.views], np.int64)
+
+    @cached_property
+    def first_V(self) -> Index:
+        return np.cumsum(self.length_V) - self.length_V
+
+    def __reduce__(self) -> tuple[Callable[..., "Footage"], tuple[Any, ...]]:
+        return self.made_by
+
+
+def joined(views: Sequence[View]) -> Footage:
+    """The footage of ``views``, in memory."""
+    valid_N = _end_to_end([np.ones(len(v), np.bool_) if v.valid_T is None else v.valid_T for v in views], np.bool_)
+    x2d_NJ2 = _end_to_end([view.x2d_TJ2 for view in views], np.float32, JOINTS, 2)
+    x3d_NJ3 = _end_to_end([view.x3d_TJ3 for view in views], np.float32, JOINTS, 3)
+    root_N3 = _end_to_end([view.root_T3 for view in views], np.float32, 3)
+    end_V = np.cumsum([len(view) for view in views])
+    spans = [slice(end - len(view), end) for end, view in zip(end_V, views, strict=True)]
+    laid = tuple(
+        replace(v, x2d_TJ2=x2d_NJ2[span], x3d_TJ3=x3d_NJ3[span], root_T3=root_N3[span], valid_T=valid_N[span])
+        for v, span in zip(views, spans, strict=True)
+    )
+    long: dict[str, Any] = {"x2d_NJ2": x2d_NJ2, "x3d_NJ3": x3d_NJ3, "root_N3": root_N3, "valid_N": valid_N}
+    return Footage(views=laid, made_by=(joined, (laid,)), **long)
+
+
+def _end_to_end(arrays: Sequence[npt.NDArray[Any]], dtype: type, *shape: int) -> npt.NDArray[Any]:
+    """Also of no array at all."""
+    return np.concatenate([np.empty((0, *shape), dtype), *arrays])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,8 +142,21 @@ class Windows:
         frame_BF = np.clip(frame_BF, 0, self.footage.length_V[view_B1] - 1) + self.footage.first_V[view_B1]
         footage = self.footage
         return Batch(
-            footage.x2d_NJ2[frame_BF], footage.x3d_NJ3[frame_BF], footage.root_N3[frame_BF], self.counted_WF[chosen_B]
+            footage.x2d_NJ2[frame_BF],
+            footage.x3d_NJ3[frame_BF],
+            footage.root_N3[frame_BF],
+            self.counted_WF[chosen_B],
+            self.intrinsics(chosen_B),
         )
+
+    def intrinsics(self, chosen_B: Index) -> Array:
+        """Those of these windows' cameras, see Batch; float32 as in the reference programs."""
+        cameras = [self.views[view].camera.intrinsic for view in self.view_W[chosen_B]]
+        return np.array(cameras, np.float32).reshape(-1, 9)
+
+    def every_frame(self) -> Mask:
+        """(W, F): where a window shows a valid frame of its view, be it one that the window before counts already."""
+        return _index(self.footage, self.frames, self.view_W, self.start_W).counted_WF
 
     def training(self, seed: int, epoch: int) -> "Windows":
         """The windows of one training epoch over the same views, as many as evaluation has, in a drawn order.
@@ -145,11 +201,15 @@ class Splits:
 
 
 def evaluation(views: Sequence[View], frames: int) -> Windows:
-    """Windows in which every frame of every view counts exactly once.
+    """As ``cut``, over views in memory."""
+    return cut(joined(views), frames)
+
+
+def cut(footage: Footage, frames: int) -> Windows:
+    """Windows in which every valid frame of every view counts exactly once.
 
     They lie end to end; the last one ends with its view, and counts only the frames that the one before left over.
     """
-    footage = Footage(views)
     view_W, place_W, _ = _places(footage.length_V, frames)
     length_W = footage.length_V[view_W]
     fresh_W = place_W * frames
@@ -174,5 +234,7 @@ def _padding(length_W: Index, frames: int) -> Index:
 
 def _index(footage: Footage, frames: int, view_W: Index, start_W: Index) -> Windows:
     frame_WF = start_W[:, None] + np.arange(frames)
-    counted_WF = (frame_WF >= 0) & (frame_WF < footage.length_V[view_W, None])
+    last_W1 = footage.length_V[view_W, None] - 1
+    valid_WF = footage.valid_N[np.clip(frame_WF, 0, last_W1) + footage.first_V[view_W, None]]
+    counted_WF = (frame_WF >= 0) & (frame_WF <= last_W1) & valid_WF
     return Windows(footage=footage, frames=frames, view_W=view_W, start_W=start_W, counted_WF=counted_WF)

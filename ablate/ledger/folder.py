@@ -14,7 +14,8 @@ from pathlib import Path
 from ablate.errors import StorageError
 from ablate.ledger import Attempt, Event, attempts, now
 from ablate.ledger.held import Held
-from ablate.records import Record, alone, load, save
+from ablate.records import Record, load, save
+from ablate.writing import alone
 
 
 class FolderLedger:

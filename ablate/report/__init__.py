@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ablate.errors import StorageError
-from ablate.records import Record, alone
+from ablate.records import Record
 from ablate.report.about import About
+from ablate.writing import alone
 
 __all__ = ["About", "publish", "write"]
 

@@ -6,20 +6,24 @@ from dataclasses import replace
 
 import pandas as pd
 
+from ablate.quantities import UNITS
 from ablate.records import Record
 from ablate.report import protocol
 from ablate.report.about import About
+from ablate.report.columns import ORACLE, column, error_columns, rank_notes, unit_of
 from ablate.report.control import NOTE, control
 from ablate.report.effects import effects_table
 from ablate.report.front import Front
+from ablate.report.further import further_tables
 from ablate.report.names import COMPUTE, METRICS, compute_title
 from ablate.report.results import error_unit, errors, heads, labels, overall, spread
-from ablate.report.tables import MINUS, TIMES, Column, Table, digits, noise
+from ablate.report.tables import TIMES, Column, Table, digits
 
 # Closed-form values: every seed of a configuration has the same.
 EXACT = ("inference_gmacs", "training_gmacs", "params_m")
 
-ORACLE = "†oracle: picks among the hypotheses by the ground truth, so it is out of reach in use and not ranked."
+# The oracles that stand beside the main comparison; the table of hypotheses has them all.
+BOUNDS = ("p_best", "j_best")
 
 
 def tables(frame: pd.DataFrame, records: Sequence[Record], about: About, best: Front | None) -> tuple[Table, ...]:
@@ -30,7 +34,7 @@ def tables(frame: pd.DataFrame, records: Sequence[Record], about: About, best: F
     made += filter(None, [effects_table(frame, records, about)])
     made.append(validation_table(frame, records, about))
     rows = errors(frame, "test")
-    rows = rows[(rows["metric"] == about.report.metric) & ~rows["oracle"]]
+    rows = rows[(rows["metric"] == about.report.metric) & (rows["aggregation"] == "mean")]
     last = rows[rows["step"] == rows["steps"]]
     if (last["action"] != "").any():
         title = f"Test {METRICS[about.report.metric]} by action"
@@ -38,17 +42,18 @@ def tables(frame: pd.DataFrame, records: Sequence[Record], about: About, best: F
     if (rows["steps"] > 1).any():
         title = f"Test {METRICS[about.report.metric]} after each denoising step"
         made.append(_by("per_step", title, rows[rows["action"] == ""], "step", "step {}".format, records, about))
-    return tuple(made)
+    return (*made, *further_tables(frame, records, about))
 
 
 def main_table(frame: pd.DataFrame, records: Sequence[Record], about: About) -> Table:
     """Test errors, compute and its reduction against the baseline, a row a configuration."""
     rows = overall(frame, "test")
-    deployable = _error_columns(rows[~rows["oracle"]], labels(frame))
-    oracles = _error_columns(rows[rows["oracle"] & (rows["metric"] == about.report.metric)], labels(frame))
+    deployable = error_columns(rows[rows["aggregation"] == "mean"], labels(frame), METRICS)
+    metric = about.report.metric
+    oracles = error_columns(rows[rows["aggregation"].isin(BOUNDS)], labels(frame), {metric: METRICS[metric]})
     beside = control(records, about, error_unit(frame, about))
     columns = [*deployable, *filter(None, [beside]), *oracles, *_compute_columns(frame, about)]
-    notes = [protocol.summary(records), *_rank_notes(deployable)]
+    notes = [protocol.summary(records), *rank_notes(deployable)]
     if beside is not None:
         notes.append(NOTE)
     if oracles:
@@ -75,15 +80,15 @@ def front_table(frame: pd.DataFrame, records: Sequence[Record], about: About, be
         if c.key.startswith(error) or c.key in (cost, cost.replace("_gmacs", "_reduction_percent"))
     ]
     caption = f"The front: {METRICS[about.report.metric]} against {compute_title(cost)}, cheapest first"
-    notes = [protocol.summary(records), *_rank_notes(columns)]
+    notes = [protocol.summary(records), *rank_notes(columns)]
     return Table(name="front", caption=caption, notes=notes, heads=main.heads.loc[every], columns=columns)
 
 
 def validation_table(frame: pd.DataFrame, records: Sequence[Record], about: About) -> Table:
     """Errors on the split that picks epochs and feeds searches: never the ones to report."""
     rows = overall(frame, "validation")
-    columns = _error_columns(rows[~rows["oracle"]], labels(frame))
-    notes = [protocol.summary(records, "validation"), *_rank_notes(columns)]
+    columns = error_columns(rows[rows["aggregation"] == "mean"], labels(frame), METRICS)
+    notes = [protocol.summary(records, "validation"), *rank_notes(columns)]
     caption = "Validation error of each configuration (this split picks epochs and steers searches)"
     return Table(name="validation", caption=caption, notes=notes, heads=heads(records, about), columns=columns)
 
@@ -99,43 +104,13 @@ def _by(
 ) -> Table:
     """One metric with a column for each value of ``field``."""
     every = list(dict.fromkeys(record.label for record in records))
-    unit = _unit(rows)
+    unit = unit_of(rows)
     columns = [
-        _column(rows[rows[field] == value], every, key=f"{field}_{value}_{_slug(unit)}", title=heading(value))
+        column(rows[rows[field] == value], every, key=f"{field}_{value}{UNITS[unit]}", title=heading(value))
         for value in sorted(rows[field].unique())
     ]
-    notes = [protocol.summary(records), *_rank_notes(columns)]
+    notes = [protocol.summary(records), *rank_notes(columns)]
     return Table(name=name, caption=f"{title} ({unit})", notes=notes, heads=heads(records, about), columns=columns)
-
-
-def _unit(rows: pd.DataFrame) -> str:
-    return ", ".join(sorted(rows["unit"].unique()))
-
-
-def _slug(unit: str) -> str:
-    return unit.replace("/", "_per_")
-
-
-def _column(rows: pd.DataFrame, every: Sequence[str], key: str, title: str, ranked: bool = True) -> Column:
-    values = spread(rows, every)
-    seeds = values["count"].fillna(0)
-    return Column(key=key, title=title, mean=values["mean"], std=values["std"], seeds=seeds, ranked=ranked)
-
-
-def _error_columns(rows: pd.DataFrame, every: Sequence[str]) -> list[Column]:
-    """A column for each aggregation and metric; an oracle says what it is, and is not ranked."""
-    columns = []
-    kinds = rows[["aggregation", "oracle"]].drop_duplicates().sort_values("aggregation")
-    for aggregation, oracle in kinds.itertuples(index=False):
-        for metric, name in METRICS.items():
-            part = rows[(rows["metric"] == metric) & (rows["aggregation"] == aggregation)]
-            if part.empty:
-                continue
-            unit = _unit(part)
-            title = name if aggregation == "mean" else f"{name} {aggregation}{' †oracle' if oracle else ''}"
-            key = f"{metric}_{aggregation}{'_oracle' if oracle else ''}_{_slug(unit)}"
-            columns.append(_column(part, every, key, f"{title} ({unit})", ranked=not oracle))
-    return columns
 
 
 def _compute_columns(frame: pd.DataFrame, about: About) -> list[Column]:
@@ -160,25 +135,3 @@ def _compute_columns(frame: pd.DataFrame, about: About) -> list[Column]:
                 Column(key="speed_ratio", title=f"speed ratio ({TIMES})", mean=base / mean, seeds=seeds, digits=2)
             )
     return columns
-
-
-def _rank_notes(columns: Sequence[Column]) -> list[str]:
-    """Why something is bold, or why nothing is."""
-    seeds = pd.concat([column.seeds for column in columns], axis=1).max(axis=1)
-    if (seeds <= 1).all():
-        return ["One seed: nothing is bold or underlined, since a single run can't tell a difference from chance."]
-    if (seeds <= 1).any():
-        few = int((seeds <= 1).sum())
-        return [f"{few} of {len(seeds)} configurations have fewer than two seeds: nothing is bold until all have."]
-    margins = ", ".join(f"{c.title} {noise(c.std, c.seeds):.2f}" for c in columns if c.std is not None)
-    return [
-        f"Mean ± standard deviation over {_count(seeds)} seeds.",
-        "Bold: the lowest error and every error above it by less than the seed noise, so none of them is a win;"
-        " underlined: the next lowest, by the same rule."
-        f" Seed noise √(Σ(n{MINUS}1)s²/Σ(n{MINUS}1)), pooled over the rows: {margins}.",
-    ]
-
-
-def _count(seeds: pd.Series) -> str:
-    low, high = int(seeds.min()), int(seeds.max())
-    return str(low) if low == high else f"{low} to {high}"

@@ -5,7 +5,20 @@ from typing import Any
 
 from ablate.sections import told
 
-METRICS = {"mpjpe": "MPJPE", "p_mpjpe": "P-MPJPE", "mpjve": "MPJVE"}
+METRICS = {"mpjpe": "MPJPE", "p_mpjpe": "P-MPJPE", "mpjve": "MPJVE", "pck_150": "PCK at 150 mm", "auc": "AUC"}
+LARGER = frozenset({"pck_150", "auc"})  # of these more is better
+
+# What stands beside the errors: of the mean pose, overall.
+FURTHER = {
+    "n_mpjpe": "N-MPJPE",
+    "mpjve": "MPJVE",
+    "acceleration_error": "acceleration error",
+    "bone_variation": "bone variation",
+    "asymmetry": "asymmetry",
+    "mpjpe_kept": "MPJPE of kept frames",
+    "mpjpe_pruned": "MPJPE of pruned frames",
+}
+SPREAD = {"spread_correlation": "correlation of spread and error", "spread_ratio": "error over spread"}
 
 COMPUTE = {
     "inference_gmacs": "inference",
@@ -28,7 +41,12 @@ def compute_unit(name: str) -> str:
 
 def compute_title(name: str) -> str:
     """'inference (GMACs)' for 'inference_gmacs'."""
-    return f"{COMPUTE[name]} ({compute_unit(name)})"
+    return titled(COMPUTE[name], compute_unit(name))
+
+
+def titled(name: str, unit: str) -> str:
+    """'MPJPE (mm)'; a plain number's name alone."""
+    return f"{name} ({unit})" if unit else name
 
 
 def error_title(metric: str, unit: str) -> str:

@@ -68,16 +68,16 @@ def _reading(frame: pd.DataFrame, about: About) -> str:
     if math.isnan(margin):
         size = "the noise between seeds, which one seed can't show,"
     return (
-        "Errors without a mark average the hypotheses and can be had in use; columns marked †oracle pick hypotheses by"
-        " the ground truth and can't. "
+        "Errors without a mark average the hypotheses, unless another way is named, and can be had in use; columns"
+        " marked †oracle look at the ground truth and can't. "
         f"Differences in test {what} that are smaller than {size} say nothing."
     )
 
 
 def _protocol(records: Sequence[Record], about: About) -> str:
     return (
-        f"{protocol.summary(records)} Errors are of root-relative poses in camera space; the validation split picked"
-        f" epochs, the test split is only reported. Compute is compared with the baseline {about.baseline}."
+        f"{protocol.summary(records)} {protocol.PROTOCOLS} Errors are of root-relative poses in camera space; the"
+        f" validation split picked epochs, the test split is only reported. Compute is compared with the baseline {about.baseline}."
         f" Weights: {protocol.weights(records)}."
     )
 

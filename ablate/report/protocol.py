@@ -9,6 +9,12 @@ from ablate.sections import told
 
 UNKNOWN = "not recorded"
 
+PROTOCOLS = (
+    "exact counts every frame once, and every frame weighs the same. reference counts as the field's programs do: the"
+    " last window of a recording is moved back to end with it and counted whole, so some frames count twice, and the"
+    " overall value is the plain mean of the actions' means. Numbers of papers are of this kind."
+)
+
 
 def fact(records: Sequence[Record], path: str) -> str:
     """The distinct values at a dotted path, as text."""
@@ -19,6 +25,13 @@ def measured(records: Sequence[Record], field: str) -> str:
     """The distinct values of a field of the test errors, as text."""
     values = {getattr(m, field) for record in records for m in record.metrics if m.split == "test"}
     return listed(sorted(values)) or UNKNOWN
+
+
+def data(records: Sequence[Record]) -> str:
+    """What was evaluated on; of 3dhp with the ground truth that its files hold, of which there are two."""
+    truths = distinct(records, "config.data.annotations")
+    mixed = ": two ground truths, whose errors can't be compared" if len(truths) > 1 else ""
+    return fact(records, "config.data.name") + (f" ({listed(truths)}{mixed})" if truths else "")
 
 
 def flip(records: Sequence[Record]) -> str:
@@ -70,7 +83,7 @@ def beside(records: Sequence[Record]) -> str:
 def summary(records: Sequence[Record], split: str = "test") -> str:
     """One line of facts for under a table."""
     return (
-        f"Protocol {measured(records, 'protocol')}; {split} split of {fact(records, 'config.data.name')}; "
+        f"Protocol {listed(sorted({record.protocol for record in records}))}; {split} split of {data(records)}; "
         f"input {measured(records, 'input')}; F = {fact(records, 'config.model.frames')} frames; "
         f"H = {measured(records, 'hypotheses')}; K = {measured(records, 'steps')}; {branches(records)}"
         f"flip averaging {flip(records)}; seeds {seeds(records)}; "

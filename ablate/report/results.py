@@ -45,7 +45,8 @@ def ordered(records: Sequence[Record], about: About) -> tuple[Record, ...]:
 def results(records: Sequence[Record], about: About) -> pd.DataFrame:
     """The long frame of ordered records. Compute values are rows too, with the fields of an error left empty.
 
-    Columns: study, trial, label, group, seed, each swept path, then ``METRIC``, oracle, value.
+    Columns: study, trial, label, group, seed, each swept path, then ``METRIC``, oracle, value, headline (whether the
+    protocol is the one that the configuration is judged by).
     """
     return pd.DataFrame([row for record in records for row in _rows(record, about)]).astype(
         {"hypotheses": "Int64", "step": "Int64", "steps": "Int64", "value": "float64"}
@@ -55,12 +56,17 @@ def results(records: Sequence[Record], about: About) -> pd.DataFrame:
 def _rows(record: Record, about: About) -> list[dict[str, Any]]:
     who: dict[str, Any] = {"study": record.study, "trial": record.trial, "label": record.label, "group": record.group}
     who |= {"seed": record.seed, **{path: record.params.get(path) for path in about.sweep}}
-    errors = [who | dict(zip((*METRIC, "oracle", "value"), _measured(m), strict=True)) for m in record.metrics]
+    own = record.protocol
+    errors = [
+        who | dict(zip((*METRIC, "oracle", "value"), _measured(m), strict=True)) | {"headline": m.protocol == own}
+        for m in record.metrics
+    ]
     empty: dict[str, Any] = dict.fromkeys(METRIC, "") | {
         "hypotheses": None,
         "step": None,
         "steps": None,
         "oracle": False,
+        "headline": True,
     }
     compute = [
         who | empty | {"metric": name, "unit": compute_unit(name), "value": value}
@@ -71,10 +77,16 @@ def _rows(record: Record, about: About) -> list[dict[str, Any]]:
 
 
 def errors(frame: pd.DataFrame, split: str) -> pd.DataFrame:
-    """The rows of a split's errors, over every step and action; oracles of a single hypothesis choose nothing and are
-    left out.
+    """The rows of a split's errors under each configuration's own protocol, over every step and action; oracles of a
+    single hypothesis choose nothing and are left out.
     """
-    return frame[(frame["split"] == split) & (~frame["oracle"] | (frame["hypotheses"] > 1))]
+    chosen = ~frame["oracle"] | (frame["hypotheses"] > 1)
+    return frame[(frame["split"] == split) & frame["headline"] & chosen]
+
+
+def beside(frame: pd.DataFrame, split: str) -> pd.DataFrame:
+    """As ``overall``, under the protocol that the configurations are not judged by."""
+    return overall(frame.assign(headline=~frame["headline"]), split)
 
 
 def overall(frame: pd.DataFrame, split: str) -> pd.DataFrame:

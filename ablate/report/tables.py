@@ -57,8 +57,8 @@ def _heading(title: object, side: str) -> str:
 class Column:
     """A quantity of every configuration; ``mean``, ``std`` and ``seeds`` share the table's labels as their index.
 
-    ``std`` None: the value is exact, the same for each seed. ``ranked``: lower is better, and the best are marked. The
-    spread is shown then, or where ``spreads`` says so (it always stands in the CSV).
+    ``std`` None: the value is exact, the same for each seed. ``ranked``: lower is better (``larger``: higher), and the
+    best are marked. The spread is shown then, or where ``spreads`` says so (it always stands in the CSV).
     """
 
     key: str
@@ -69,6 +69,7 @@ class Column:
     digits: int = 2
     ranked: bool = False
     spreads: bool = False
+    larger: bool = False
 
     def texts(self) -> list[str]:
         shown = self.std if self.ranked or self.spreads else None
@@ -100,10 +101,11 @@ def noise(std: pd.Series, seeds: pd.Series) -> float:
 
 def ranks(column: Column) -> list[str]:
     """'best', 'second' or '' a row: the lowest mean and all that exceed it by less than the seed noise are best; of
-    the others, the lowest and those equally near to it are second. All '' where a row rests on one seed.
+    the others, the lowest and those equally near to it are second. All '' where a row rests on one seed. Where larger
+    is better, the highest and those below it.
     """
     marks = pd.Series("", index=column.mean.index)
-    measured = column.mean.dropna()
+    measured = (-column.mean if column.larger else column.mean).dropna()
     if column.std is None or measured.empty or (column.seeds[measured.index] < 2).any():
         return list(marks)
     margin = noise(column.std, column.seeds)

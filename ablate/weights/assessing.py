@@ -14,10 +14,11 @@ import ablate.data
 import models
 from ablate.costing import known_compute
 from ablate.errors import DataError, InputError
-from ablate.evaluate import evaluate
+from ablate.evaluate import ORACLE_BATCH, evaluate
 from ablate.laboratory import compute_device
 from ablate.loading import complete
 from ablate.provenance import command, device_name, environment
+from ablate.quantities import SHARED_BY
 from ablate.schema import Configuration, put
 from ablate.sections import TrainConfig
 from ablate.weights.fitting import misfits
@@ -30,14 +31,23 @@ COMPUTE = ("params_m", "pass_gmacs", "inference_gmacs")  # what training costs, 
 
 
 def assess(
-    path: Path, options: Mapping[str, Any], *, split: str, seed: int, accelerator: str, settings: Sequence[str] = ()
+    path: Path,
+    options: Mapping[str, Any],
+    *,
+    split: str,
+    seed: int,
+    accelerator: str,
+    home: Path,
+    settings: Sequence[str] = (),
+    bar: "ablate.data.Bar | None" = None,
 ) -> dict[str, Any]:
     """Errors of the lifter in ``path`` on a split, with the compute of a window and everything needed to read them.
 
     ``options`` are values by the dotted path of a study's setting (``data.name``), None for those not given;
     ``settings`` are such paths as texts, and may also change what of the model its weights leave open, as pruning.
     Raises InputError for a file that is no lifter's or doesn't fit the settings, StudyError for settings that are
-    wrong, DataError for data that are missing or too short, NotFinite.
+    wrong, DataError for data that are missing or too short, StorageError where the cache of data in ``home`` can't be
+    written, NotFinite.
     """
     lifter = _loaded(path)
     device = _device(accelerator)
@@ -48,12 +58,12 @@ def assess(
         raw = put(raw, option, value)
     configuration = complete(raw, settings, lambda dotted: given_by(dotted) if dotted in given else str(path))
     lifter = _as_set(path, lifter, configuration)
-    splits = ablate.data.load(configuration.data, configuration.model.frames)
+    splits = ablate.data.load(configuration.data, configuration.model.frames, home, needed=(split,), bar=bar)
     windows: Windows = getattr(splits, split)
     _long_enough(windows, configuration, split)
     started, clock = datetime.now(UTC), time.perf_counter()
-    how, kind = configuration.evaluate, configuration.data.input
-    found = evaluate(lifter, windows, how, seed=seed, split=split, input=kind, device=device)
+    how, kind, shares = configuration.evaluate, configuration.data.input, configuration.data.name == SHARED_BY
+    found = evaluate(lifter, windows, how, seed=seed, split=split, input=kind, device=device, shares=shares)
     told = configuration.resolved()
     compute = known_compute(configuration)
     return {
@@ -72,6 +82,7 @@ def assess(
             "dtype": "float32",
             "started": started.isoformat(timespec="seconds"),
             "seconds_evaluate": time.perf_counter() - clock,
+            "p_best_batch": ORACLE_BATCH,
             "command": command(),
         },
     }

@@ -15,10 +15,10 @@ import models
 from ablate.errors import InputError, StorageError
 from ablate.loading import complete, parse_settings
 from ablate.nearest import nearest
-from ablate.records import write_atomically
 from ablate.schema import put
 from ablate.weights.fitting import few, misfits
 from ablate.weights.opening import Opened, opened
+from ablate.writing import write_atomically
 from models import checkpoint
 from models.config import Host
 from models.diffusion import alphas_cumprod

@@ -1,4 +1,4 @@
-"""Cameras against VideoPose3D's own numbers, and virtual cameras against what they promise."""
+"""Cameras against VideoPose3D's own numbers."""
 
 from pathlib import Path
 
@@ -12,11 +12,12 @@ from ablate.data.camera import (
     normalise_screen,
     project,
     project_linear,
-    ring,
     world_to_camera,
 )
 from ablate.data.recording import Camera
+from ablate.data.rigs import ring
 from ablate.data.skeleton import LEFT, MIRROR, NAMES, PARENTS, RIGHT, mirror
+from tests.motion import travelling
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "camera.npz"
 
@@ -39,16 +40,6 @@ def camera_of(reference: dict[str, Array], i: int) -> Camera:
         intrinsic=(fx, fy, cx, cy, k1, k2, k3, p1, p2),
         resolution=(width, height),
     )
-
-
-def travelling(frames: int = 200) -> Array:
-    """A figure of 17 points that walks 5 m along a curve, waving about."""
-    rng = np.random.default_rng(3)
-    body_J3 = rng.uniform((-0.4, -0.4, 0), (0.4, 0.4, 1.9), (17, 3))
-    time_T = np.linspace(0, 1, frames)
-    way_T3 = np.stack([5 * time_T, np.sin(4 * time_T), 0.05 * np.cos(9 * time_T)], axis=1)
-    world_TJ3: Array = body_J3 + way_T3[:, None]
-    return world_TJ3
 
 
 @pytest.mark.parametrize("i", [0, 1])
@@ -87,31 +78,6 @@ def test_there_and_back() -> None:
         np.testing.assert_allclose(camera_to_world(world_to_camera(world_TJ3, camera), camera), world_TJ3, atol=1e-12)
     pixels = np.array([[0.0, 0.0], [1000.0, 1002.0], [12.5, 700.0]])
     np.testing.assert_allclose(denormalise_screen(normalise_screen(pixels, (1000, 1002)), (1000, 1002)), pixels)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_ring_sees_everyone_all_the_time(seed: int) -> None:
-    world_TJ3 = travelling()
-    cameras = ring(world_TJ3, 4, np.random.default_rng(seed))
-    for camera in cameras:
-        points_TJ3 = world_to_camera(world_TJ3, camera)
-        assert points_TJ3[..., 2].min() > 1.5, "somebody comes near the camera"
-        assert np.abs(project(points_TJ3, camera)[..., 0]).max() < 1.02, "somebody leaves the picture"
-        assert 1.2 <= camera.translation[2] <= 1.8
-    azimuths = np.sort([np.arctan2(c.translation[1], c.translation[0] - 2.5) for c in cameras])
-    assert np.diff(azimuths).min() > 0.5, "two cameras stand together"
-
-
-def test_ring_looks_at_the_person_with_z_up() -> None:
-    world_TJ3 = np.zeros((4, 17, 3))
-    world_TJ3[:, :, 2] = 0.9
-    for camera in ring(world_TJ3, 4, np.random.default_rng(1)):
-        here = world_to_camera(np.array([0.0, 0.0, 0.9]), camera)
-        above = world_to_camera(np.array([0.0, 0.0, 1.4]), camera)
-        np.testing.assert_allclose(here[:2], 0, atol=1e-12)
-        assert 4 <= np.hypot(*camera.translation[:2]) <= 5
-        assert above[1] < here[1], "y must point down"
-        assert abs(above[0]) < 1e-12, "the horizon must be level"
 
 
 def test_a_mirrored_picture_is_the_picture_of_mirrored_motion() -> None:

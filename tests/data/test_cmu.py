@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from ablate.data import load
-from ablate.data.cmu import FILE, VARIABLE, read
-from ablate.data.config import DataConfig
+from ablate.data.cmu import FILE, fetched, read
+from ablate.data.config import VARIABLE, DataConfig
+from ablate.data.recording import Recording
 from ablate.errors import DataError
 from tests.conftest import SHARED
 
@@ -34,10 +35,13 @@ def reading(path: Path | None) -> DataConfig:
     return DataConfig(name="cmu", path=None if path is None else str(path))
 
 
+HOME = Path("no such home")
+
+
 def refused(path: Path | None) -> str:
     """The message of the refusal: one line, no traceback in it."""
     with pytest.raises(DataError) as caught:
-        read(reading(path))
+        read(reading(path), HOME)
     message = str(caught.value)
     assert "Traceback" not in message
     return message
@@ -45,29 +49,39 @@ def refused(path: Path | None) -> str:
 
 def test_reads_clips_by_split(tmp_path: Path) -> None:
     content = clips()
-    source = read(reading(written(tmp_path, content)))
-    assert {name: [r.key for r in split] for name, split in source.splits.items()} == {
+    source = read(reading(written(tmp_path, content)), HOME)
+    clips_by_split = {name: [r for r in split if isinstance(r, Recording)] for name, split in source.splits.items()}
+    assert {name: [r.key for r in split] for name, split in clips_by_split.items()} == {
         "train": ["S14/Sitting 30", "S14/Boxing 2"],
         "validation": ["S03/UnevenWalking 3"],
         "test": ["S02/Walking 1"],
     }
-    sitting = source.splits["train"][0]
+    sitting = clips_by_split["train"][0]
     assert (sitting.subject, sitting.action, sitting.name, sitting.fps) == ("S14", "Sitting", "Sitting 30", 50.0)
     np.testing.assert_array_equal(sitting.world_TJ3, content["S14/Sitting 30"])
 
 
 def test_found_by_folder_by_variable_and_by_the_study_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written(tmp_path, clips())
-    assert len(read(reading(tmp_path)).splits["train"]) == 2
+    assert len(read(reading(tmp_path), HOME).splits["train"]) == 2
     monkeypatch.setenv(VARIABLE, str(tmp_path))
-    assert len(read(reading(None)).splits["train"]) == 2
+    assert len(read(reading(None), HOME).splits["train"]) == 2
     monkeypatch.setenv(VARIABLE, str(tmp_path / FILE))
-    assert len(read(reading(None)).splits["train"]) == 2
+    assert len(read(reading(None), HOME).splits["train"]) == 2
     assert "data.path" in refused(tmp_path / "elsewhere.npz")
 
 
+def test_what_was_fetched_is_found_where_nothing_else_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    fetched(tmp_path).parent.mkdir()
+    written(fetched(tmp_path).parent, clips())
+    assert len(read(reading(None), tmp_path).splits["train"]) == 2
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "elsewhere"))
+    assert "elsewhere" in refused(None)
+
+
 def test_licence_goes_with_the_results(tmp_path: Path) -> None:
-    info = load(reading(written(tmp_path, clips())), 9).info
+    info = load(reading(written(tmp_path, clips())), 9, HOME).info
     assert "may not resell" in info["licence"]
     assert "mocap.cs.cmu.edu" in info["acknowledge"]
     assert "NSF EIA-0196217" in info["acknowledge"]
@@ -79,6 +93,7 @@ def test_nowhere_to_look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     message = refused(None)
     assert "data.path" in message
     assert VARIABLE in message
+    assert "ablate data fetch cmu" in message
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     message = refused(None)
     assert str(tmp_path / FILE) in message
@@ -115,7 +130,7 @@ def test_any_damage_is_refused_or_harmless(tmp_path: Path) -> None:
             content[place] = rng.integers(256)
         path.write_bytes(bytes(content))
         try:
-            read(reading(path))
+            read(reading(path), HOME)
         except DataError:
             refusals += 1
     assert refusals > 100
@@ -223,7 +238,7 @@ def test_empty_split(tmp_path: Path, gone: str, split: str) -> None:
 
 @pytest.mark.skipif(not (SHARED / "mocap" / FILE).is_file(), reason="the motion file is not beside the repository")
 def test_the_real_file() -> None:
-    splits = load(DataConfig(name="cmu", path=str(SHARED / "mocap"), cameras=1), 81)
+    splits = load(DataConfig(name="cmu", path=str(SHARED / "mocap"), cameras=1), 81, HOME)
     info = splits.info
     assert sum(info["clips"].values()) == 71
     assert set(info["subjects"]["validation"]) == {"S03", "S135"}

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +12,16 @@ import pytest
 from ablate.data import load
 from ablate.data.camera import project, world_to_camera
 from ablate.data.config import DATASETS, DataConfig
-from ablate.data.film import film
-from ablate.data.recording import Camera
+from ablate.data.film import digest, film
+from ablate.data.recording import Camera, Recording, Source
 from ablate.data.synthetic import read
+from ablate.data.windows import joined
+from ablate.errors import DataError
 from models.names import Later
+from tests.motion import recording
 
 CONFIG = DataConfig(clip_seconds=1, cameras=2)
+HOME = Path("nothing-of-this-is-kept")
 
 
 def test_every_dataset_has_a_reader() -> None:
@@ -55,7 +60,7 @@ def test_detector_input_is_the_truth_with_noise_of_some_pixels() -> None:
 def test_a_view_depends_on_its_recording_alone() -> None:
     source = read(CONFIG)
     alone = film(source.splits["test"][3], CONFIG)
-    together = load(CONFIG, 9).test.views[6:8]
+    together = load(CONFIG, 9, HOME).test.views[6:8]
     for one, other in zip(alone, together, strict=True):
         assert one.label == other.label
         np.testing.assert_array_equal(one.x2d_TJ2, other.x2d_TJ2)
@@ -76,20 +81,20 @@ def test_a_recording_with_cameras_keeps_them() -> None:
 
 
 def test_digest_is_stable_and_moves_with_the_numbers() -> None:
-    digest = load(CONFIG, 9).digest
+    digest = load(CONFIG, 9, HOME).digest
     assert len(digest) == 64
-    assert load(CONFIG, 27).digest == digest, "the same data in other windows"
+    assert load(CONFIG, 27, HOME).digest == digest, "the same data in other windows"
     changed = (
         replace(CONFIG, seed=1),
         replace(CONFIG, input="gt"),
         replace(CONFIG, cameras=1),
         replace(CONFIG, clip_seconds=1.1),
     )
-    assert len({load(config, 9).digest for config in changed} | {digest}) == len(changed) + 1
+    assert len({load(config, 9, HOME).digest for config in changed} | {digest}) == len(changed) + 1
 
 
 def test_info_is_plain_and_tells_what_there_is() -> None:
-    info = json.loads(json.dumps(load(CONFIG, 9).info, allow_nan=False))
+    info = json.loads(json.dumps(load(CONFIG, 9, HOME).info, allow_nan=False))
     assert info["name"] == "synthetic"
     assert info["input"] == "detector"
     assert info["subjects"]["test"] == ["P13", "P14", "P15", "P16"]
@@ -100,6 +105,97 @@ def test_info_is_plain_and_tells_what_there_is() -> None:
 
 
 def test_all_frames_of_all_views_count_once() -> None:
-    splits = load(CONFIG, 27)
+    splits = load(CONFIG, 27, HOME)
     for windows in (splits.train, splits.validation, splits.test):
         assert windows.counted_WF.sum() == sum(len(view) for view in windows.views)
+
+
+def test_a_recording_s_own_2d_stands_for_projection_and_noise() -> None:
+    clip = recording("Walking 1", "Walking", 12)
+    camera = film(clip, replace(CONFIG, cameras=1))[0].camera
+    seen_TJ2 = np.random.default_rng(0).uniform(-1, 1, (12, 17, 2))
+    (view,) = film(replace(clip, cameras=(camera,), seen=(seen_TJ2,)), CONFIG)
+    np.testing.assert_array_equal(view.x2d_TJ2, seen_TJ2.astype(np.float32))
+    np.testing.assert_array_equal(view.x3d_TJ3, film(replace(clip, cameras=(camera,)), CONFIG)[0].x3d_TJ3)
+
+
+def test_a_view_is_filmed_already() -> None:
+    view = film(recording("Walking 1", "Walking", 12), CONFIG)[0]
+    assert film(view, CONFIG) == [view]
+
+
+def test_the_digest_moves_with_every_number_and_with_what_is_valid() -> None:
+    views = film(recording("Walking 1", "Walking", 12), CONFIG)
+    first = views[0]
+
+    def found(**changes: object) -> str:
+        return digest([joined([replace(first, **changes), *views[1:]])])  # type: ignore[arg-type]
+
+    moved_TJ3, valid_T = first.x3d_TJ3.copy(), np.arange(12) > 0
+    moved_TJ3[7, 3, 1] += 2e-4
+    others = [
+        found(x3d_TJ3=moved_TJ3),
+        found(x2d_TJ2=first.x2d_TJ2 + np.float32(2e-4)),
+        found(root_T3=first.root_T3 + np.float32(2e-4)),
+        found(valid_T=valid_T),
+        found(valid_T=np.roll(valid_T, 1)),
+        found(recording="X/Walking 2"),
+    ]
+    assert len({found(), *others}) == len(others) + 1
+    assert found(valid_T=np.ones(12, bool)) == found()
+
+
+SPLITS = ("train", "validation", "test")
+
+
+def clips(empty: str = "") -> dict[str, tuple[Recording, ...]]:
+    return {s: () if s == empty else (recording("Walking 1", "Walking", 12),) for s in SPLITS}
+
+
+def test_readers_take_the_home_or_leave_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+
+    def alone(config: DataConfig) -> Source:
+        told.append(config)
+        return Source(splits=clips(), info={})
+
+    def beside(config: DataConfig, home: Path) -> Source:
+        told.append(home)
+        return Source(splits=clips(), info={})
+
+    def optional(config: DataConfig, again: int = 3) -> Source:
+        told.append(again)
+        return Source(splits=clips(), info={})
+
+    for reader in (alone, beside, optional):
+        monkeypatch.setitem(DATASETS, "own", reader)
+        load(DataConfig(name="own"), 9, HOME)
+    assert told == [DataConfig(name="own"), HOME, 3]
+
+
+@pytest.mark.parametrize("empty", SPLITS)
+def test_a_split_that_is_needed_must_hold_something(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DATASETS, "own", lambda config: Source(splits=clips(empty), info={}))
+    with pytest.raises(DataError, match=f"own: has no clip for {empty}"):
+        load(DataConfig(name="own"), 9, HOME)
+    others = [split for split in SPLITS if split != empty]
+    splits = load(DataConfig(name="own"), 9, HOME, needed=others)
+    assert len(getattr(splits, empty)) == 0
+    assert splits.info["clips"][empty] == 0
+    assert splits.info["minutes"][empty] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "said"),
+    [
+        ({"set": "mine"}, "set", "is of npz alone"),
+        ({"name": "npz"}, "set", "npz needs the name of an imported set"),
+        ({"annotations": "annot3"}, "annotations", "is of 3dhp alone"),
+        ({"hold_out": False}, "hold_out", "only h36m and 3dhp may train on validation subjects"),
+        ({"name": "h3.6m"}, "name", "did you mean 'h36m'?"),
+    ],
+)
+def test_settings_that_do_not_fit(changes: dict[str, object], place: str, said: str) -> None:
+    ((found, text),) = replace(DataConfig(), **changes).problems()  # type: ignore[arg-type]
+    assert found == (place,)
+    assert said in text

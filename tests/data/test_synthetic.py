@@ -1,5 +1,7 @@
 """Synthetic motion keeps to what bodies can do, and differs where a study needs it to."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -171,7 +173,7 @@ def test_same_seed_same_people_other_seed_other_people() -> None:
 
 
 def test_split_by_subject() -> None:
-    splits = load(DataConfig(clip_seconds=1, cameras=1), 9)
+    splits = load(DataConfig(clip_seconds=1, cameras=1), 9, Path(".ablate"))
     found = {name: {v.subject for v in getattr(splits, name).views} for name in SUBJECTS}
     assert found == {name: set(subjects) for name, subjects in SUBJECTS.items()}
     assert len(set(PEOPLE)) == len(PEOPLE)

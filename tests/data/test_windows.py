@@ -1,17 +1,19 @@
 """Windows: every frame once in evaluation, other cuts in each epoch of training, batches that are what they index."""
 
+import pickle
+
 import numpy as np
 import pytest
 
 from ablate.data.recording import Camera
-from ablate.data.windows import View, Windows, evaluation
+from ablate.data.windows import Mask, View, Windows, evaluation, joined
 
 CAMERA = Camera(
     name="c", orientation=(1, 0, 0, 0), translation=(0, 0, 0), intrinsic=(2, 2, 0, 0, 0, 0, 0, 0, 0), resolution=(9, 9)
 )
 
 
-def view(number: int, length: int, camera_index: int = 0) -> View:
+def view(number: int, length: int, camera_index: int = 0, valid_T: Mask | None = None) -> View:
     """A view whose every value tells its view and frame: 1000 * number + frame."""
     frame_T = 1000 * number + np.arange(length, dtype=np.float32)
     return View(
@@ -23,6 +25,8 @@ def view(number: int, length: int, camera_index: int = 0) -> View:
         x2d_TJ2=np.broadcast_to(frame_T[:, None, None], (length, 17, 2)),
         x3d_TJ3=np.broadcast_to(frame_T[:, None, None], (length, 17, 3)),
         root_T3=np.broadcast_to(frame_T[:, None], (length, 3)),
+        fps=50.0,
+        valid_T=valid_T,
     )
 
 
@@ -121,3 +125,33 @@ def test_views_share_the_memory_of_the_footage() -> None:
     windows = evaluation([view(0, 10), view(1, 12)], 4)
     assert all(np.shares_memory(one.x2d_TJ2, windows.footage.x2d_NJ2) for one in windows.views)
     assert [len(one) for one in windows.views] == [10, 12]
+
+
+def test_frames_that_are_not_valid_are_shown_and_not_counted() -> None:
+    valid_T = np.arange(25) % 4 != 1
+    windows = evaluation([view(0, 25, valid_T=valid_T), view(1, 10)], 9)
+    assert counted_frames(windows) == [float(t) for t in range(25) if t % 4 != 1] + [1000.0 + t for t in range(10)]
+    assert windows.batch([0]).x2d_BFJ2[0, :, 0, 0].tolist() == list(range(9))
+    assert windows.batch([0]).counted_BF[0].tolist() == valid_T[:9].tolist()
+    drawn = windows.training(0, 0)
+    assert sorted(drawn.counted_WF.sum(axis=1))[-1] == 9
+    assert len(drawn) == len(windows)
+    for one, valid in zip(windows.views, (valid_T, np.ones(10, bool)), strict=True):
+        np.testing.assert_array_equal(one.valid_T, valid)
+
+
+def test_footage_travels_by_what_makes_it() -> None:
+    windows = evaluation([view(0, 10), view(1, 12, valid_T=np.arange(12) < 5)], 4)
+    again = pickle.loads(pickle.dumps(windows))
+    np.testing.assert_array_equal(again.footage.x2d_NJ2, windows.footage.x2d_NJ2)
+    np.testing.assert_array_equal(again.counted_WF, windows.counted_WF)
+    assert np.shares_memory(again.views[1].x2d_TJ2, again.footage.x2d_NJ2)
+    assert len(pickle.dumps(windows.footage)) < 1.5 * sum(
+        array.nbytes for array in (windows.footage.x2d_NJ2, windows.footage.x3d_NJ3, windows.footage.root_N3)
+    ), "no array goes twice"
+
+
+def test_footage_of_nothing() -> None:
+    windows = evaluation([], 9)
+    assert len(windows) == len(windows.training(0, 0)) == len(joined([]).views) == 0
+    assert windows.footage.x2d_NJ2.shape == (0, 17, 2)

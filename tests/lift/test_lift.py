@@ -1,0 +1,321 @@
+"""`ablate lift`: a detector's file becomes files of poses, all of them or none, and one message says what is wrong.
+
+Legend: T frames, J joints.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from ablate.data.skeleton import NAMES
+from ablate.errors import InputError
+from ablate.lift import lifting, outputs
+from ablate.lift.lifting import SHIPPED
+from tests.checkpoints import ablate_, refused
+from tests.lift import files
+from tests.lift.filmed import Film, film, swaying
+from tests.lift.test_bvh import joints, read
+
+SIZE, VIDEO = ("--size", "1920x1080"), ("--size", "1920x1080", "--fps", "50")
+
+
+@pytest.fixture(scope="module")
+def shot() -> Film:
+    return film(swaying(40), np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def lifter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return files.lifter(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
+
+
+@pytest.fixture(autouse=True)
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shot: Film) -> None:
+    monkeypatch.chdir(tmp_path)
+    files.mmpose(tmp_path / "k.json", shot)
+
+
+def told(lifter: Path, *arguments: str, file: str = "k.json") -> dict[str, Any]:
+    done = ablate_("lift", file, "--checkpoint", lifter, *arguments, "--json")
+    assert done.exit_code == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def left() -> set[str]:
+    """The files that there are beside the keypoints, hidden ones among them."""
+    return {path.name for path in Path().iterdir()} - {"k.json"}
+
+
+def test_an_npz_holds_the_poses_and_everything_needed_to_read_them(lifter: Path, shot: Film) -> None:
+    info = told(lifter, *VIDEO, "--focal", "1900", "--out", "p.npz", "--hypotheses", "3", "--seed", "7")
+    with np.load("p.npz", allow_pickle=False) as archive:
+        found = {name: archive[name] for name in archive.files}
+    assert set(found) == {"info", *(f"1/{name}" for name in KEYS)}
+    shapes = {name: found[f"1/{name}"].shape for name in KEYS}
+    assert shapes == {name: (40, *shape) for name, shape in KEYS.items()}
+    assert found["1/frame"].tolist() == list(range(1, 41))
+    assert not found["1/pose_m"][:, 0].any()
+    root = found["1/placed_m"] - found["1/pose_m"]
+    np.testing.assert_allclose(root, np.broadcast_to(root[:, :1], root.shape), atol=1e-5)
+    assert found["1/spread_m"].min() >= 0
+    np.testing.assert_allclose(found["1/keypoints_px"][:, 13], shot.xy_TK2[:, 9], atol=1e-3)
+    said = json.loads(str(found["info"]))
+    assert said == {name: value for name, value in info.items() if name != "files"}
+    assert said["joints"] == list(NAMES)
+    assert (said["fps"], said["size_px"], said["focal_px"], said["focal_assumed"]) == (50.0, [1920, 1080], 1900.0, False)
+    assert said["sampling"] == {"hypotheses": 3, "steps": 1, "flip": True, "seed": 7}
+    assert said["lifter"]["host"] == "d3dp"
+    assert said["provenance"].keys() >= {"commit", "command", "ablate", "device", "torch", "started"}
+    assert said["people"]["1"]["filled_percent"] == 0
+
+
+KEYS: dict[str, tuple[int, ...]] = {
+    "frame": (),
+    "pose_m": (17, 3),
+    "placed_m": (17, 3),
+    "spread_m": (17,),
+    "keypoints_px": (17, 2),
+    "filled": (17,),
+}
+
+
+def test_csv_and_bvh_hold_the_same_poses(lifter: Path) -> None:
+    told(lifter, *VIDEO, "--out", "p.npz", "--out", "p.csv", "--out", "p.bvh")
+    with np.load("p.npz") as archive:
+        pose, placed, spread = (archive[f"1/{name}"] for name in ("pose_m", "placed_m", "spread_m"))
+    table = pd.read_csv("p.csv")
+    assert len(table) == 40 * 17
+    assert table["joint"].tolist() == list(NAMES) * 40
+    for columns, array in (
+        (["x_m", "y_m", "z_m"], pose),
+        (["placed_x_m", "placed_y_m", "placed_z_m"], placed),
+        (["spread_m"], spread[..., None]),
+    ):
+        np.testing.assert_allclose(table[columns].to_numpy(), array.reshape(-1, len(columns)), atol=6e-6)
+    assert table["seconds"].iloc[-1] == pytest.approx(39 / 50)
+    assert table["frame"].iloc[-1] == 40
+    root, values, frame_time = read(Path("p.bvh").read_text())
+    assert frame_time == pytest.approx(0.02)
+    np.testing.assert_allclose(joints(root, values)[:, 0], placed[:, 0], atol=1e-5)
+
+
+def test_the_same_again_is_the_same_and_another_seed_is_not(lifter: Path) -> None:
+    for name, seed in (("a", "0"), ("b", "0"), ("c", "1")):
+        told(lifter, *VIDEO, "--out", f"{name}.npz", "--seed", seed)
+    a, b, c = (np.load(f"{name}.npz")["1/pose_m"] for name in "abc")
+    np.testing.assert_array_equal(a, b)
+    assert np.abs(a - c).max() > 1e-3
+
+
+def test_every_layout_is_lifted_to_the_same_poses(lifter: Path, tmp_path: Path, shot: Film) -> None:
+    poses = []
+    for kind in files.WRITERS:
+        (tmp_path / kind).mkdir()
+        path = files.written(tmp_path / kind, kind, shot)
+        info = told(lifter, *VIDEO, "--out", f"{kind}.npz", file=str(path))
+        assert info["format"] == kind
+        poses.append(np.load(f"{kind}.npz")[f"{next(iter(info['people']))}/pose_m"])
+    for pose in poses[1:]:
+        np.testing.assert_allclose(pose, poses[0], atol=2e-3)
+
+
+@pytest.mark.parametrize("fps", [25.0, 30.0, 120.0])
+def test_the_videos_own_rate_goes_in_and_comes_out(lifter: Path, fps: float) -> None:
+    info = told(lifter, *SIZE, "--fps", str(fps), "--out", "p.npz", "--out", "p.csv")
+    assert info["fps"] == fps
+    assert np.load("p.npz")["1/pose_m"].shape == (40, 17, 3)
+    assert pd.read_csv("p.csv")["seconds"].iloc[-1] == pytest.approx(39 / fps, abs=1e-6)
+
+
+def test_the_rate_that_the_lifter_knows_counts(lifter: Path) -> None:
+    told(lifter, *SIZE, "--fps", "25", "--rate", "25", "--out", "same.npz")
+    told(lifter, *VIDEO, "--out", "fifty.npz")
+    np.testing.assert_array_equal(np.load("same.npz")["1/pose_m"], np.load("fifty.npz")["1/pose_m"])
+
+
+def test_several_people_each_have_their_own(lifter: Path, shot: Film) -> None:
+    other = film(swaying(40, seed=2), np.random.default_rng(5))
+    other.xy_TK2[:] -= 300
+    files.mmpose(Path("two.json"), shot, other, tracked=True)
+    info = told(lifter, *VIDEO, "--out", "p.npz", "--out", "p.bvh", "--out", "p.csv", file="two.json")
+    assert set(info["people"]) == {"0", "1"}
+    assert [Path(name).name for name in info["files"]] == ["p.npz", "p-0.bvh", "p-1.bvh", "p.csv"]
+    assert set(pd.read_csv("p.csv")["person"]) == {0, 1}
+    both = np.load("p.npz")
+    assert "2/pose_m" not in both
+    told(lifter, *VIDEO, "--out", "one.npz", "--out", "one.bvh", "--person", "1", file="two.json")
+    one = np.load("one.npz")
+    assert "0/pose_m" not in one
+    np.testing.assert_array_equal(one["1/pose_m"], both["1/pose_m"])
+    assert Path("one.bvh").read_text() == Path("p-1.bvh").read_text()
+
+
+def test_what_was_filled_and_assumed_is_told(lifter: Path, shot: Film) -> None:
+    score = shot.score_TK.copy()
+    score[10:15] = 0
+    score[20:24, 9] = 0.01
+    content = json.loads(Path("k.json").read_text())
+    for entry, row in zip(content["instance_info"], score.tolist(), strict=True):
+        entry["instances"][0]["keypoint_scores"] = row
+    Path("gaps.json").write_text(json.dumps(content))
+    done = ablate_("lift", "gaps.json", "--checkpoint", lifter, *VIDEO, "--out", "p.npz")
+    shown = " ".join(done.stdout.split())
+    for text in (
+        "read as mmpose with coco17, 1920x1080, 50 frames a second",
+        "person 1: 40 frames from 1 on, 5 of them without this person; 13.1 % of the joints filled (left_wrist 22 %",
+        "the longest gap 5",
+        "assumed a focal length of 2198 pixels, as of Human3.6M's cameras",
+        "p.npz",
+    ):
+        assert text in shown
+    assert np.load("p.npz")["1/filled"].sum() == 5 * 17 + 4
+
+
+def test_a_deterministic_lifter_has_one_pose_and_no_spread(tmp_path: Path) -> None:
+    lifter = files.lifter(tmp_path / "m.safetensors", "mixste")
+    assert told(lifter, *VIDEO, "--out", "p.npz", "--out", "p.csv")["sampling"]["hypotheses"] == 1
+    assert np.isnan(np.load("p.npz")["1/spread_m"]).all()
+    assert pd.read_csv("p.csv")["spread_m"].isna().all()
+    message = refused("lift", "k.json", "--checkpoint", lifter, *VIDEO, "--out", "q.npz", "--hypotheses", "2")
+    assert "deterministic" in message
+
+
+def test_a_single_frame_and_a_picture_higher_than_wide_are_lifted(lifter: Path) -> None:
+    one = film(swaying(1), np.random.default_rng(0), size=(1080, 1920))
+    files.npz(Path("one.npz"), one)
+    told(lifter, "--out", "p.npz", "--out", "p.bvh", "--render", "p.gif", file="one.npz")
+    assert np.isfinite(np.load("p.npz")["1/placed_m"]).all()
+
+
+def test_the_animation_shows_the_seconds_asked_for(lifter: Path) -> None:
+    told(lifter, *VIDEO, "--out", "p.npz", "--render", "p.gif", "--render-seconds", "0.5")
+    with Image.open("p.gif") as picture:
+        assert picture.n_frames == 6  # type: ignore[attr-defined]
+        assert picture.info["duration"] == 80
+        first = np.asarray(picture.convert("RGB"), np.int16)
+        picture.seek(5)
+        assert np.abs(np.asarray(picture.convert("RGB"), np.int16) - first).max() > 100
+    half = first.shape[1] // 2
+    for side in (first[:, :half], first[:, half:]):
+        assert (np.ptp(side, axis=-1) > 60).any()  # limbs are coloured
+
+
+def wrong(name: str, lifter: Path) -> tuple[str, ...]:
+    """The arguments of a command that must be refused."""
+    weights, out = ("--checkpoint", str(lifter)), ("--out", "p.npz")
+    return {
+        "no such keypoints": ("absent.json", *weights, *VIDEO, *out),
+        "no such weights": ("k.json", "--checkpoint", "absent.safetensors", *VIDEO, *out),
+        "no lifter's weights": ("k.json", "--checkpoint", "k.json", *VIDEO, *out),
+        "nothing known of the video": ("k.json", *weights, *out),
+        "another kind": ("k.json", *weights, *VIDEO, "--out", "p.obj"),
+        "another animation": ("k.json", *weights, *VIDEO, *out, "--render", "p.png"),
+        "no such folder": ("k.json", *weights, *VIDEO, "--out", "absent/p.npz"),
+        "twice the same": ("k.json", *weights, *VIDEO, *out, *out),
+        "size no size": ("k.json", *weights, "--size", "1920", "--fps", "50", *out),
+        "another size": ("k.json", *weights, "--size", "640x480", "--fps", "50", *out),
+        "no frames a second": ("k.json", *weights, *SIZE, "--fps", "0", *out),
+        "negative focal": ("k.json", *weights, *VIDEO, "--focal", "-3", *out),
+        "nobody of this name": ("k.json", *weights, *VIDEO, "--person", "anna", *out),
+        "another format": ("k.json", *weights, *VIDEO, "--format", "coco", *out),
+        "another list": ("k.json", *weights, *VIDEO, "--joints", "body25", *out),
+    }[name]
+
+
+MESSAGES = {
+    "no such keypoints": "absent.json: can't be read",
+    "no such weights": "absent.safetensors: can't be read",
+    "no lifter's weights": "k.json: is no lifter's file",
+    "nothing known of the video": "add --fps (frames a second of the video, such as 30) and --size",
+    "another kind": "--out p.obj: ends in none of .npz, .csv, .bvh",
+    "another animation": "--render p.png: ends in none of .gif, .mp4",
+    "no such folder": "absent/p.npz: can't be written",
+    "twice the same": "a file is named twice",
+    "size no size": "--size 1920: is no width and height",
+    "another size": "outside a picture of 640x480",
+    "no frames a second": "--fps: must be above 0",
+    "negative focal": "--focal: must be above 0",
+    "nobody of this name": "--person anna: nobody of this name",
+    "another format": "k.json (as coco): the file: is a dict, not a list",
+    "another list": "17 keypoints a person, and --joints body25",
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_what_is_wrong_is_said_and_nothing_is_written(lifter: Path, name: str) -> None:
+    message = refused("lift", *wrong(name, lifter))
+    assert MESSAGES[name] in " ".join(message.split())
+    assert "Traceback" not in message
+    assert left() == set()
+
+
+def test_shares_of_a_picture_are_no_pixels(lifter: Path, shot: Film) -> None:
+    np.savez("s.npz", keypoints=shot.xy_TK2 / shot.size)
+    assert "no pixels" in refused("lift", "s.npz", "--checkpoint", lifter, *VIDEO, "--out", "p.npz")
+
+
+def test_what_is_there_is_replaced_only_by_force(lifter: Path) -> None:
+    Path("p.npz").write_text("mine")
+    arguments = ("lift", "k.json", "--checkpoint", lifter, *VIDEO, "--out", "p.csv", "--out", "p.npz")
+    assert "--force" in refused(*arguments)
+    assert Path("p.npz").read_text() == "mine"
+    assert left() == {"p.npz"}
+    assert ablate_(*arguments, "--force").exit_code == 0
+    assert left() == {"p.npz", "p.csv"}
+    assert np.load("p.npz")["1/pose_m"].shape == (40, 17, 3)
+
+
+def test_weights_that_come_along_are_taken_where_none_are_named(
+    lifter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifting, "SHIPPED", tmp_path / "none" / "lifter.safetensors")
+    assert "name a file of weights by --checkpoint" in refused("lift", "k.json", *VIDEO, "--out", "p.npz")
+    monkeypatch.setattr(lifting, "SHIPPED", lifter)
+    assert ablate_("lift", "k.json", *VIDEO, "--out", "p.npz").exit_code == 0
+    assert lifter.name == json.loads(str(np.load("p.npz")["info"]))["lifter"]["file"]
+
+
+def test_damaged_weights_leave_nothing_behind(tmp_path: Path) -> None:
+    import torch
+
+    import models
+
+    damaged = models.build("mixste", size="tiny", frames=9, width=16)
+    with torch.no_grad():
+        next(damaged.parameters()).fill_(float("nan"))
+    path = tmp_path / "d.safetensors"
+    path.write_bytes(models.serialised(damaged))
+    done = ablate_("lift", "k.json", "--checkpoint", path, *VIDEO, "--out", "p.npz")
+    assert done.exit_code == 1
+    assert "not finite" in done.stderr
+    assert left() == {"d.safetensors"}
+
+
+def test_a_full_disk_leaves_nothing_behind() -> None:
+    with pytest.raises(InputError, match="a.npz"), outputs.promised([Path("a.npz")], force=False) as parts:
+        parts[Path("a.npz")].write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+    assert left() == set()
+
+
+def test_what_comes_along_lifts_motion_that_it_never_saw(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not SHIPPED.is_file():
+        pytest.skip("no lifter comes along")
+    from ablate.data.config import DataConfig
+    from ablate.data.synthetic import read as motion
+
+    errors = []
+    for number, one in enumerate(motion(DataConfig(clip_seconds=3), Path()).splits["test"][:4]):
+        shot = film(one.world_TJ3, np.random.default_rng(number))
+        files.npz(Path("s.npz"), shot)
+        assert ablate_("lift", "s.npz", "--out", "p.npz", "--force").exit_code == 0
+        truth = shot.truth_TJ3 - shot.truth_TJ3[:, :1]
+        errors.append(np.linalg.norm(np.load("p.npz")["1/pose_m"] - truth, axis=-1).mean())
+    assert SHIPPED.stat().st_size < 5e6
+    assert np.mean(errors) < 0.12
