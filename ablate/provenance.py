@@ -51,7 +51,8 @@ def _program() -> dict[str, Any]:
 
 def command() -> str:
     """The command line as typed, without the folder of the program and without a URL's password."""
-    return re.sub(r"(://[^:/@\s]*:)[^@\s]+@", r"\1***@", " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
+    program = Path(sys.argv[0]).name.replace("__main__.py", "ablate")  # python -m ablate
+    return re.sub(r"(://[^:/@\s]*:)[^@\s]+@", r"\1***@", " ".join([program, *sys.argv[1:]]))
 
 
 def worker_name() -> str:

@@ -11,7 +11,7 @@ from models.branch import Branch, running
 from models.config import JOINTS, Host
 from models.memory import Kept, activation_mb
 from models.pruning.config import Pruning, by_tokens
-from models.pruning.elastic import Elastic, counts, policies, subsets, trained
+from models.pruning.elastic import Elastic, counts, dense, policies, subsets, trained
 from models.pruning.schedule import at_steps
 
 STAGES = ("embedding", "dense_pairs", "selection", "pruned_pairs", "recovery", "head")
@@ -76,11 +76,13 @@ def cost(
     total, window = _sum(at_test), _selection(config, config.pruning)
     training = total + window
     if elastic is not None and config.pruning is not None:
-        dense = _sum(_pass(config, None, beside))
         # the weights know nothing of this config's counts
         choices = subsets(trained(config.pruning, elastic), elastic)
-        pruned = sum(_step(config, pruning, elastic, beside) for pruning in choices) / len(choices)
-        training = elastic.dense_share * dense + (1 - elastic.dense_share) * pruned
+        undropped = sum(
+            _sum(_pass(config, dense(stages), beside)) + _selection(config, dense(stages)) for stages in choices
+        )
+        pruned = sum(_step(config, stages, elastic, beside) for stages in choices)
+        training = (elastic.dense_share * undropped + (1 - elastic.dense_share) * pruned) / len(choices)
     table = {stage: dict.fromkeys(KINDS, 0.0) for stage in STAGES}
     for stage, kind, macs in at_test:
         table[stage][kind] += macs / 1e9

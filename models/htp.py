@@ -131,7 +131,7 @@ class Passage:
     ``frames_BN``: frames of the window that are left (None: all). ``context_BDJC``: dropped frames as they were, which
     kept ones still see where SFT is absent. ``mask_BNN``: who sees whom, where SFT focuses; or, where frames were
     merged, what is added to attention's logits (float), and ``frames_BN`` is the first frame of each group.
-    ``before_BFJC``: all tokens as they were when the first were dropped, where recovery asks with them.
+    ``before_BFJC``: all tokens as they were before the first stage that drops, where recovery asks with them.
     ``received_BF``: the attention that each frame received, where TCEP's policy sees it. ``beside_BFJC``: further
     tokens of all frames, where the host has some; ``beside`` gives those that temporal attention sees. Without a
     selection every method hands its tokens back untouched.
@@ -153,13 +153,16 @@ class Passage:
             return x_BFJC
         stages = self.selection.pruning
         tcep = stages.tcep
-        if tcep is not None and pair == tcep.before_pair and tcep.count(self.selection.frames) < self.selection.frames:
-            drop = self._merge if stages.merges else self._keep
-            x_BFJC = drop(x_BFJC, self._chosen(x_BFJC, tcep))
-            if tcep.embed_places:
-                assert places_NC is not None  # the lifter has checked
-                x_BFJC = x_BFJC + places_NC[:, None]
+        if tcep is not None and pair == tcep.before_pair:
+            self._remember(x_BFJC)
+            if tcep.count(self.selection.frames) < self.selection.frames:
+                drop = self._merge if stages.merges else self._keep
+                x_BFJC = drop(x_BFJC, self._chosen(x_BFJC, tcep))
+                if tcep.embed_places:
+                    assert places_NC is not None  # the lifter has checked
+                    x_BFJC = x_BFJC + places_NC[:, None]
         if stages.mgptp is not None and pair == stages.mgptp.before_pair:
+            self._remember(x_BFJC)
             x_BFJC = self._cluster(x_BFJC, stages.mgptp)
         if stages.sft is not None and stages.sft.focus is not None and pair in stages.pairs:
             self._focus(x_BFJC, stages.sft.focus)
@@ -167,10 +170,10 @@ class Passage:
 
     def embed(self, x_BNJC: Tensor, embedding_FC: Tensor) -> Tensor:
         """Adds each frame's learned embedding, also to those that were dropped before they met it."""
-        if self.frames_BN is None:
-            return x_BNJC + embedding_FC[:, None]
         if self.before_BFJC is not None:
             self.before_BFJC = self.before_BFJC + embedding_FC[:, None]
+        if self.frames_BN is None:
+            return x_BNJC + embedding_FC[:, None]
         if self.context_BDJC is not None and self.context_frames_BD is not None:
             self.context_BDJC = self.context_BDJC + embedding_FC[self.context_frames_BD][:, :, None]
         if self.selection is not None and self.selection.pruning.merges:
@@ -208,7 +211,7 @@ class Passage:
             return x_BNJC
         if self.selection.pruning.recovers_by_attention:
             assert attention is not None  # the lifter has checked
-            # where nothing was dropped the tokens are still what they were
+            # without a stage that drops, there is nothing before it
             recovered: Tensor = attention(x_BNJC, x_BNJC if self.before_BFJC is None else self.before_BFJC)
             return recovered
         if self.frames_BN is None:
@@ -252,7 +255,6 @@ class Passage:
     def _keep(self, x_BNJC: Tensor, positions_BM: Tensor) -> Tensor:
         assert self.selection is not None
         count = x_BNJC.shape[1]
-        self._remember(x_BNJC)
         if self.selection.pruning.sft is None:
             dropped_BD = sft.others(positions_BM, count)
             frozen, frozen_frames = [sft.gather(x_BNJC, dropped_BD)], [self._numbers(dropped_BD)]
@@ -263,16 +265,16 @@ class Passage:
         return sft.gather(x_BNJC, positions_BM)
 
     def _merge(self, x_BFJC: Tensor, firsts_BN: Tensor) -> Tensor:
-        self._remember(x_BFJC)
         self.frames_BN = firsts_BN
         self.mask_BNN = merge.size_bias(firsts_BN, x_BFJC.shape[1])
         return merge.means(x_BFJC, firsts_BN)
 
     def _remember(self, x_BNJC: Tensor) -> None:
-        """Keeps the tokens of before the first pruning where recovery asks with them, having learned no queries."""
+        """Keeps the tokens of before the first stage where recovery asks with them, having learned no queries; also at
+        full counts, or weights that serve several would be asked by two kinds of token."""
         assert self.selection is not None
         stages = self.selection.pruning
-        if self.frames_BN is None and stages.recovers_by_attention and not stages.queries(self.selection.frames):
+        if self.before_BFJC is None and stages.recovers_by_attention and not stages.queries(self.selection.frames):
             self.before_BFJC = x_BNJC
 
     def _numbers(self, positions_BM: Tensor) -> Tensor:

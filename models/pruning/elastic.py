@@ -95,14 +95,14 @@ def misfits(pruning: Pruning, elastic: Elastic, frames: int, depth: int) -> list
 
 
 def draw(pruning: Pruning, elastic: Elastic, frames: int, rng: "np.random.Generator") -> Pruning:
-    """One step's pruning: the same stages at drawn counts and with a drawn policy, or no stage at all."""
-    dense, keep, share = rng.random(3)
+    """One step's pruning: the same stages at drawn counts and with a drawn policy, or nothing dropped."""
+    undropped, keep, share = rng.random(3)
     policy = elastic.policies[int(rng.integers(len(elastic.policies)))]
     if elastic.stages is not None:
         choices = subsets(pruning, elastic)
         pruning = choices[int(rng.integers(len(choices)))]
-    if dense < elastic.dense_share:
-        return Pruning(recovery=pruning.recovery)
+    if undropped < elastic.dense_share:
+        return dense(pruning)
     drawn = _chosen_by(policy, pruning)
     kept, tcep, mgptp = frames, drawn.tcep, drawn.mgptp
     if tcep is not None:
@@ -126,6 +126,19 @@ def counts(pruning: Pruning, elastic: Elastic, frames: int) -> Iterator[tuple[fl
 def policies(pruning: Pruning, elastic: Elastic) -> Iterator[Pruning]:
     """The same stages with each policy that ``draw`` may give them, all equally probable."""
     return (_chosen_by(policy, pruning) for policy in elastic.policies)
+
+
+def dense(pruning: Pruning) -> Pruning:
+    """A step that drops nothing. Where a learned layer recovers, the stages stay, at full counts: it is trained to be
+    used at any, and tokens of before pruning, where these ask, are those of the same pair as ever."""
+    if not pruning.recovers_by_attention:
+        return Pruning(recovery=pruning.recovery)
+    tcep, mgptp = pruning.tcep, pruning.mgptp
+    return Pruning(
+        tcep=None if tcep is None else replace(tcep, keep_ratio=1.0, keep_frames=None),
+        mgptp=None if mgptp is None else replace(mgptp, keep_ratio=1.0, clusters=None),
+        recovery=pruning.recovery,
+    )
 
 
 def _chosen_by(policy: Policy, pruning: Pruning) -> Pruning:

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -48,6 +49,23 @@ def test_stages_that_are_absent_stay_absent() -> None:
         assert step.mgptp is not None
         assert 2 <= step.mgptp.count(FRAMES) <= FRAMES
     assert models.build("d3dp", size="tiny").elastic(Elastic(), np.random.default_rng(0)) == Pruning()
+
+
+@pytest.mark.parametrize("kind", ["cross_attention", "skip_cross_attention"])
+def test_a_step_that_drops_nothing_recovers_as_others_do(
+    kind: Literal["cross_attention", "skip_cross_attention"],
+) -> None:
+    # else the dense rows of elastic weights would be asked in a way in which they were never trained
+    pruning = replace(PRUNING, recovery=Recovery(kind=kind))
+    dense = {step for step in drawn(Elastic(), pruning=pruning) if step.kept(FRAMES) == (FRAMES, FRAMES)}
+    assert dense
+    assert all(step.recovers_by_attention and step.sft is None for step in dense)
+    assert all(step.tcep and step.tcep.before_pair == TCEP().before_pair for step in dense)
+    config = models.config("d3dp", "tiny", pruning=replace(pruning, sft=None, mgptp=MGPTP(before_pair=1)))
+    lifter, rng = models.build(config), np.random.default_rng(0)
+    always = Elastic(dense_share=1.0)
+    of_a_draw = models.cost(replace(config, pruning=lifter.elastic(always, rng))).training_gmacs
+    assert of_a_draw == pytest.approx(models.cost(config, elastic=always).training_gmacs, rel=1e-12)
 
 
 @pytest.mark.parametrize(

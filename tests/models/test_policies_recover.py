@@ -68,6 +68,20 @@ def test_each_frame_asks_with_its_own_token_of_before_pruning() -> None:
         layer(left)
 
 
+@pytest.mark.parametrize("stages", ["both", "nothing is dropped", "mgptp at full count"])
+def test_questions_come_from_before_the_first_stage_whatever_it_drops(stages: str) -> None:
+    undropped = Pruning(mgptp=MGPTP(before_pair=1, keep_ratio=1.0), recovery=SKIP)
+    pruning = PRUNINGS.get(stages, undropped)
+    first = min(stage.before_pair for stage in (pruning.tcep, pruning.mgptp) if stage is not None)
+    passage = Passage(select(windows(2, FRAMES), pruning), hypotheses=1)
+    seen = {}
+    left = torch.randn(2, FRAMES, 17, 32, generator=generator())
+    for pair in range(3):
+        seen[pair] = left
+        left = passage.prune(pair, left) + 1
+    assert passage.before_BFJC is seen[first]
+
+
 def test_questions_are_asked_joint_by_joint() -> None:
     layer = CrossAttention(0, 32, 4)
     left, before = (torch.randn(2, count, 17, 32, generator=generator()) for count in (9, FRAMES))
