@@ -70,8 +70,8 @@ def results(
     configuration's id), label, group, seed, each swept path; then metric (mpjpe, p_mpjpe, mpjve and others, or a number
     of compute such as inference_gmacs, latency_ms), unit, split (validation, test), input, aggregation (mean and
     others; those that look at the ground truth, as p_best and j_best do, are marked ``oracle``), protocol (exact,
-    reference), hypotheses, step, steps, action (empty: all of them), oracle, value, headline (whether the protocol is the
-    one that the configuration is judged by). For numbers of compute the columns from split to action are empty.
+    reference), hypotheses, step, steps, action (empty: all of them), oracle, value, headline (whether the protocol is
+    the one that the configuration is judged by). For numbers of compute the columns from split to action are empty.
 
     ``wide``: a row a configuration and seed. Columns: study, trial, label, group, seed, each swept path; the errors
     over all actions after the last step under the configuration's protocol, ``test_mpjpe_mm``,

@@ -47,9 +47,9 @@ def translation(pose_J3: Tensor, x2d_J2: Tensor, intrinsic_9: Tensor, weight_J: 
     weighted by ``weight_J`` (..., J; none is negative), has its minimum in closed form. The 2D's distortion is undone
     first.
 
-    Where no place can be told it is NaN: all weights zero, or all joints at one point of the picture. Where only a place
-    at or behind the camera would fit, as for a pose without extent or one turned inside out, the depth is held so that
-    the nearest joint is NEAREST before the camera, and x and y fit that depth.
+    Where no place can be told it is NaN: all weights zero, or all joints at one point of the picture. Where only a
+    place at or behind the camera would fit, as for a pose without extent or one turned inside out, the depth is held so
+    that the nearest joint is NEAREST before the camera, and x and y fit that depth.
     """
     ray_J2 = rays(x2d_J2, intrinsic_9)
     if weight_J is None:
@@ -67,12 +67,13 @@ def translation(pose_J3: Tensor, x2d_J2: Tensor, intrinsic_9: Tensor, weight_J: 
 
 def _lens(intrinsic_9: Tensor) -> tuple[Tensor, ...]:
     """Focal lengths, centre, radial and tangential coefficients, ready to meet joints."""
-    return intrinsic_9.unsqueeze(-2).split((2, 2, 3, 2), dim=-1)
+    lens_19 = intrinsic_9.unsqueeze(-2)
+    return lens_19[..., :2], lens_19[..., 2:4], lens_19[..., 4:7], lens_19[..., 7:]
 
 
 def _bend(ratio_J2: Tensor, radial_13: Tensor, tangential_12: Tensor) -> tuple[Tensor, Tensor]:
     """What the lens multiplies ratios by (..., J, 1), and what it adds to them (..., J, 2)."""
     squared_J1 = ratio_J2.square().sum(dim=-1, keepdim=True)
-    first, second, third = radial_13.split(1, dim=-1)
+    first, second, third = (radial_13[..., i : i + 1] for i in range(3))
     factor_J1 = 1 + squared_J1 * (first + squared_J1 * (second + squared_J1 * third))
     return factor_J1 + (tangential_12 * ratio_J2).sum(dim=-1, keepdim=True), tangential_12 * squared_J1

@@ -123,7 +123,13 @@ def test_the_zoo_knows_nothing_of_the_engine_and_is_built_in_few_places() -> Non
 
 @pytest.mark.parametrize(
     ("library", "owner"),
-    [("mlflow", "tracking"), ("optuna", "search"), ("seaborn", "report"), ("submitit", "scheduled"), ("pooch", "mocap")],
+    [
+        ("mlflow", "tracking"),
+        ("optuna", "search"),
+        ("seaborn", "report"),
+        ("submitit", "scheduled"),
+        ("pooch", "mocap"),
+    ],
 )
 def test_a_library_has_one_owner(library: str, owner: str) -> None:
     users = {

@@ -5,8 +5,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from ablate.source import parse
 from ablate.terminal import Plain
 from ablate.workspace import Workspace
 from tests.conftest import ROOT, TINY
+from tests.mounting import mounted, remount
 from tests.serving import free_port, serving
 
 SHORT = TINY.replace("seeds: [0, 1]", "seeds: [0]").replace("[1.0, 0.6]", "[1.0]")
@@ -33,23 +32,6 @@ pytestmark = pytest.mark.filterwarnings(
 
 def study(text: str = SHORT) -> Study:
     return check(parse(text, "quick.yaml"))
-
-
-@contextmanager
-def mounted(folder: Path, options: str) -> Iterator[None]:
-    """A small file system of its own."""
-    folder.mkdir(exist_ok=True)
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def remount(folder: Path, options: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
 
 
 def test_a_disk_that_fills_up_ends_the_run_with_the_mend_and_nothing_is_lost(tmp_path: Path) -> None:

@@ -70,8 +70,14 @@ def test_the_table_marks_oracles_and_says_what_it_is_of() -> None:
     shown = ablate_("evaluate", "d3dp.safetensors", *ON, *how).stdout
     for text in (
         "mean",
+        "jpma",
+        "reprojection_weighted",
+        "jpma_true_root (oracle)",
         "p_best (oracle)",
         "j_best (oracle)",
+        "p_best_batch: one hypothesis for 4 windows",
+        "reference",
+        "acceleration_error mm/frame^2",
         "mpjve mm/frame",
         "Walking",
         "2 hypotheses, 1 steps, flip",

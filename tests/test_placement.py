@@ -1,4 +1,4 @@
-"""Where a pose stands and what a camera sees of it: the reference's numbers, exact inverses, and poses without a place."""
+"""Where a pose stands and what a camera sees of it: reference numbers, exact inverses, and poses without a place."""
 
 import numpy as np
 import pytest

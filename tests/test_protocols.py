@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from ablate.data.arrays import Array
 from ablate.data.config import DataConfig
 from ablate.data.film import film
 from ablate.data.skeleton import BONES
-from ablate.data.windows import View, Windows, evaluation
+from ablate.data.windows import Index, Mask, View, Windows, evaluation
 from ablate.evaluate import Evaluation, draws, evaluate
 from ablate.evaluate.protocols import ORACLE_BATCH
 from ablate.evaluate.scores import CORE, NEAR_JOINTS
@@ -25,7 +26,7 @@ from tests.motion import recording
 
 FRAMES = 9
 MANY = EvaluateConfig(hypotheses=3, steps=2, batch=4)
-LENGTHS = {"Walking 1": 31, "Walking 2": 47, "Sitting 1": 7, "Eating": 18}  # more and less than windows, and exactly two
+LENGTHS = {"Walking 1": 31, "Walking 2": 47, "Sitting 1": 7, "Eating": 18}  # beside windows of nine
 
 
 class Guess(nn.Module):
@@ -78,18 +79,23 @@ def truth(on: Windows) -> Tensor:
     return torch.from_numpy(on.batch(range(len(on))).x3d_BFJ3)
 
 
-def shown(on: Windows) -> Array:
+def shown(on: Windows) -> Mask:
     """Frames of a window that its view has, (W, F): what the reference programs count."""
     frame_WF = on.start_W[:, None] + np.arange(on.frames)
     length_W1 = np.array([len(view) for view in on.views])[on.view_W, None]
-    return (frame_WF >= 0) & (frame_WF < length_W1)
+    mask: Mask = (frame_WF >= 0) & (frame_WF < length_W1)
+    return mask
+
+
+def counted(on: Windows, protocol: str) -> Mask:
+    return on.counted_WF if protocol == "exact" else shown(on)
 
 
 def actions(on: Windows) -> Array:
     return np.array([view.action for view in on.views])[on.view_W]
 
 
-def plain_mean(on: Windows, error_WF: Array, counted_WF: Array) -> float:
+def plain_mean(on: Windows, error_WF: Array, counted_WF: Mask) -> float:
     """The reference's overall value: the mean of the actions' means."""
     of_action = [actions(on) == action for action in np.unique(actions(on))]
     return float(np.mean([error_WF[some][counted_WF[some]].mean() for some in of_action]))
@@ -122,30 +128,30 @@ def test_the_configured_protocol_comes_first_and_is_followed(on: Windows) -> Non
 
 def test_frames_that_are_not_valid_count_nowhere() -> None:
     rng = np.random.default_rng(0)
-    some = [replace(view, valid_T=rng.random(len(view)) < 0.7) for view in views()]
-    windows = evaluation(some, FRAMES)
+    masks = [rng.random(len(view)) < 0.7 for view in views()]
+    windows = evaluation([replace(view, valid_T=m) for view, m in zip(views(), masks, strict=True)], FRAMES)
     found, error_WF = run(Guess(), windows), 1000 * metrics.mpjpe(guesses(windows).mean(dim=1), truth(windows)).numpy()
     valid_WF = shown(windows).copy()
     for window, (view, start) in enumerate(zip(windows.view_W, windows.start_W, strict=True)):
         for frame in np.flatnonzero(valid_WF[window]):
-            valid_WF[window, frame] = bool(some[view].valid_T[start + frame])  # type: ignore[index]
+            valid_WF[window, frame] = masks[view][start + frame]
     assert 0.5 < valid_WF.sum() / shown(windows).sum() < 0.9
     assert value(found, "mpjpe") == pytest.approx(error_WF[valid_WF & windows.counted_WF].mean(), rel=1e-5)
     expected = plain_mean(windows, error_WF, valid_WF)
     assert value(found, "mpjpe", protocol="reference") == pytest.approx(expected, rel=1e-5)
 
 
-def batches(on: Windows) -> list[Array]:
+def batches(on: Windows) -> list[Index]:
     """Windows that share a hypothesis: up to four of a view, in their order."""
-    found = []
+    found: list[Index] = []
     for view in range(len(on.views)):
         own = np.flatnonzero(on.view_W == view)
-        own = own[np.argsort(on.start_W[own])]
+        own = own[np.argsort(on.start_W[own])].astype(np.int64)
         found += [own[first : first + ORACLE_BATCH] for first in range(0, len(own), ORACLE_BATCH)]
     return found
 
 
-def shared_hypothesis(on: Windows, counted_WF: Array, score_WHF: Array, error_WHX: Array, places_WX: Array) -> Array:
+def shared_hypothesis(on: Windows, counted_WF: Mask, score_WHF: Array, error_WHX: Array, places_WX: Mask) -> Array:
     """(W, X) of what each batch's best hypothesis by ``score`` has, NaN where nothing counts."""
     kept_WX = np.full(places_WX.shape, np.nan)
     for own in batches(on):
@@ -157,7 +163,7 @@ def shared_hypothesis(on: Windows, counted_WF: Array, score_WHF: Array, error_WH
 @pytest.mark.parametrize("protocol", ["exact", "reference"])
 def test_one_hypothesis_serves_a_batch_whatever_the_batch_of_the_run(on: Windows, protocol: str) -> None:
     assert max(map(len, batches(on))) == ORACLE_BATCH < np.bincount(on.view_W).max()
-    counted_WF = on.counted_WF if protocol == "exact" else shown(on)
+    counted_WF = counted(on, protocol)
     pose, right = guesses(on), truth(on)[:, None]
     score, aligned = metrics.mpjpe(pose, right).numpy(), metrics.mpjpe(metrics.align(pose, right), right).numpy()
     speed, pairs_WF = metrics.mpjve(pose, right).numpy(), counted_WF[:, 1:] & counted_WF[:, :-1]
@@ -181,8 +187,7 @@ def test_one_hypothesis_serves_a_batch_whatever_the_batch_of_the_run(on: Windows
 
 def test_what_looks_at_reprojection_needs_every_camera() -> None:
     blind = views()
-    lens = (math.nan,) * 9
-    blind[0] = replace(blind[0], camera=replace(blind[0].camera, intrinsic=lens))  # type: ignore[arg-type]
+    blind[0] = replace(blind[0], camera=replace(blind[0].camera, intrinsic=(math.nan,) * 9))
     seeing, found = run(Guess(), evaluation(views(), FRAMES)), run(Guess(), evaluation(blind, FRAMES))
     lost = {m.aggregation for m in seeing.metrics} - {m.aggregation for m in found.metrics}
     assert lost == {"jpma", "jpma_true_root", "reprojection_weighted"}
@@ -216,10 +221,12 @@ def test_reprojection_finds_the_hypothesis_that_fits_the_picture(on: Windows) ->
 
 
 @pytest.mark.parametrize("protocol", ["exact", "reference"])
-def test_shares_of_near_joints_by_sequence_and_their_plain_mean(on: Windows, protocol: str) -> None:
+def test_shares_of_near_joints_by_sequence_and_their_plain_mean(
+    on: Windows, protocol: Literal["exact", "reference"]
+) -> None:
     config = replace(MANY, protocol=protocol)
     found = run(Guess(), on, config, shares=True)
-    counted_WF = on.counted_WF if protocol == "exact" else shown(on)
+    counted_WF = counted(on, protocol)
     error_WFJ = 1000 * metrics.joint_errors(guesses(on).mean(dim=1), truth(on))[..., NEAR_JOINTS].numpy()
     near_WF = 100 * (error_WFJ < 150).mean(axis=-1)
     area_WF = 100 * np.mean([(error_WFJ < t).mean(axis=-1) for t in range(0, 151, 5)], axis=0)
@@ -274,7 +281,9 @@ def ratio_of(on: Windows, pose: Tensor, action: str) -> float:
 def pruned(names: Sequence[str]) -> list[set[str]]:
     """Of these lifters the metrics that tell kept frames from others."""
     windows = evaluation(views()[:2], FRAMES)
-    found = [run(models.build(name, "tiny", frames=FRAMES, width=16, seed=0), windows, EvaluateConfig()) for name in names]
+    found = [
+        run(models.build(name, "tiny", frames=FRAMES, width=16, seed=0), windows, EvaluateConfig()) for name in names
+    ]
     return [{m.metric for m in one.metrics} & {"mpjpe_kept", "mpjpe_pruned"} for one in found]
 
 

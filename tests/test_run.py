@@ -66,7 +66,8 @@ def test_every_trial_has_one_complete_record(finished: Path) -> None:
         assert mean == pytest.approx(r.value("mpjpe", "test"), rel=1e-5)
         assert (r.compute["inference_gmacs"] or 0) > 0
         assert {"commit", "torch", "device", "dtype", "finished"} <= r.provenance.keys()
-        assert {m.protocol for m in r.metrics} == {"exact"}
+        assert {m.protocol for m in r.measured} == {"exact"}
+        assert {m.protocol for m in r.metrics} == {"exact", "reference"}
 
 
 def test_the_full_ratio_of_elastic_weights_is_the_dense_host(finished: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a person is shown of work that is no trial: a bar in a terminal, one plain line elsewhere, nothing when quiet."""
+"""What a person is shown of work that is no trial: a bar in a terminal, a plain line elsewhere, nothing when quiet."""
 
 import pytest
 
@@ -17,20 +17,24 @@ def test_a_plain_line_when_it_begins(capsys: pytest.CaptureFixture[str]) -> None
 def test_bars_come_and_go_before_the_trials_and_among_them(capsys: pytest.CaptureFixture[str]) -> None:
     bars = Bars()
     progress = bars._bars
+
+    def running() -> bool:
+        return progress.live.is_started
+
     with bars.bar("h36m: preparing", 3) as advance:
-        assert progress.live.is_started
+        assert running()
         advance(2)
         (task,) = progress.tasks
         assert (task.description, task.completed, task.total) == ("h36m: preparing", 2, 3)
-    assert not progress.live.is_started
+    assert not running()
     assert not progress.tasks
     bars.begin("study", 4, 0)
     with bars.bar("3dhp: reading", None), bars.bar("3dhp: preparing", 2):
         assert len(progress.tasks) == 3
-    assert progress.live.is_started
+    assert running()
     assert [task.description for task in progress.tasks] == ["study"]
     bars.end()
-    assert not progress.live.is_started
+    assert not running()
     assert capsys.readouterr().out == ""
 
 

@@ -22,6 +22,7 @@ class Input(StrEnum):
 
     gt = "gt"
     detector = "detector"
+    coco = "coco"
 
 
 class Accelerator(StrEnum):
@@ -73,7 +74,9 @@ def evaluate(
         str, typer.Option(metavar="NAME", help="The dataset: synthetic, cmu, h36m, 3dhp, npz or a plugin's.")
     ],
     split: Annotated[Split, typer.Option(help="Which subjects.")] = Split.test,
-    input_: Annotated[Input | None, typer.Option("--input", help="True 2D joints, or with a detector's noise.")] = None,
+    input_: Annotated[
+        Input | None, typer.Option("--input", help="True 2D joints, with a detector's noise, or of a COCO detector.")
+    ] = None,
     hypotheses: Annotated[int | None, typer.Option(min=1, help="1 by default.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps, 1 by default.")] = None,
     flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Flip averaging; on by default.")] = None,
@@ -130,9 +133,11 @@ def _print(found: dict[str, Any], by_action: bool) -> None:
     name, split = found["config"]["data"]["name"], last[0]["split"]
     title = f"{found['file']} ({found['host']}, {found['config']['model']['frames']} frames) on {name}, {split}"
     sampled = f"{how['hypotheses']} hypotheses, {how['steps']} steps, {'flip' if how['flip'] else 'no flip'}"
-    caption = f"{sampled}; input {last[0]['input']}, protocol {how['protocol']}, {found['frames']} frames counted"
+    caption = f"{sampled}; input {last[0]['input']}, protocol {how['protocol']}, {found['frames']} frames"
     errors = [metric for metric in named if metric in CORE]
-    for oracle, head, mark, text in ((False, title, "", caption), (True, "what looks at the truth", " (oracle)", "")):
+    batch = f"p_best_batch: one hypothesis for {found['provenance']['p_best_batch']} windows of a recording"
+    parts = ((False, title, "", caption), (True, "what looks at the truth", " (oracle)", batch))
+    for oracle, head, mark, text in parts:
         kinds = dict.fromkeys(m["aggregation"] for m in own if m["oracle"] == oracle)
         rows = [(f"{kind}{mark}", *(values["", error, kind] for error in errors)) for kind in kinds]
         if rows:

@@ -41,15 +41,15 @@ def entry(holder: Any, key: str, where: str) -> Any:
     if not isinstance(holder, dict):
         raise DataError(f"{where}: holds {type(holder).__name__}, expected a dict with {key}; get the file again")
     if key not in holder:
-        names = [str(name) for name in holder]
+        names = [name for name in holder if isinstance(name, str)]
         listed = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
         raise DataError(f"{where}: has no {key}; there is {listed or 'nothing'}; get the file that has it")
     return holder[key]
 
 
 def poses(value: Any, where: str, joints: int, coordinates: int) -> Array:
-    """``value``, which is found at ``where``, if it is an array (T, joints, coordinates) of numbers, all of them finite.
-    Raises DataError otherwise."""
+    """``value``, which is found at ``where``, if it is an array (T, joints, coordinates) of finite numbers. Raises
+    DataError otherwise."""
     expected = f"(T, {joints}, {coordinates})"
     if not isinstance(value, np.ndarray):
         raise DataError(f"{where}: holds {type(value).__name__}, expected an array {expected}; get the file again")

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,15 @@ LONG: Mapping[str, tuple[type, tuple[int, ...]]] = {
 }
 
 
+class Origin(NamedTuple):
+    """A file that a cache is made from: its path, size, time of change, and the sha256 of its content."""
+
+    path: str
+    size: int
+    changed: int
+    sha256: str
+
+
 def kept(config: DataConfig, source: Source, folder: Path, bar: Bar | None = None) -> tuple[dict[str, Footage], str]:
     """The footage of each split, mapped, and its digest; made first where ``folder`` hasn't it, which ``bar`` shows.
 
@@ -54,14 +63,15 @@ def kept(config: DataConfig, source: Source, folder: Path, bar: Bar | None = Non
     """
     assert source.kept is not None
     show = bar or _unseen
+    folder = folder.absolute()  # other processes may stand elsewhere
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        files = [_seen(path, folder / HASHES, show) for path in source.kept.files]
-        place = folder / _key(config, source.kept, files)
+        origins = [_origin(path, folder / HASHES, show) for path in source.kept.files]
+        place = folder / _key(config, source.kept, origins)
         if not place.is_dir():
             with alone(folder):
                 if not place.is_dir():  # another process may have been first
-                    _make(config, source, place, files, show)
+                    _make(config, source, place, origins, show)
     except OSError as error:
         text = f"{folder}: the cache of {config.name} can't be written ({error.strerror or error})"
         raise StorageError(f"{text}; free or mend it, or name another --home") from error
@@ -90,10 +100,15 @@ def _mapped(place: Path, split: str, views: Sequence[Mapping[str, Any]]) -> Foot
 def stale(folder: Path) -> Iterator[tuple[Path, str]]:
     """The caches in ``folder`` that will hardly be used again, and why: their files are gone, or are others now."""
     for listed in sorted(folder.glob(f"*/{LIST}")):
-        for name, size, changed in _told(listed.parent)["files"]:
-            now = _stat(Path(name))
+        try:
+            origins = _told(listed.parent)["files"]
+        except DataError:
+            yield listed.parent, "it is damaged"
+            continue
+        for path, size, changed in origins:
+            now = _stat(Path(path))
             if now != (size, changed):
-                yield listed.parent, f"{name}, which it was made from, {'is gone' if now is None else 'has changed'}"
+                yield listed.parent, f"{path}, which it was made from, {'is gone' if now is None else 'has changed'}"
                 break
 
 
@@ -114,16 +129,14 @@ def _stat(path: Path) -> tuple[int, int] | None:
     return found.st_size, found.st_mtime_ns
 
 
-def _seen(path: Path, hashes: Path, bar: Bar) -> tuple[str, int, int, str]:
-    """A file's path, size, time of change, and the sha256 of its content, which is remembered by the other three."""
-    stat = _stat(path)
+def _origin(path: Path, hashes: Path, bar: Bar) -> Origin:
+    """The content's hash is remembered by the path, the size and the time of change."""
+    stat, name = _stat(path), str(path.resolve())
     if stat is None:
         raise DataError(f"{path}: is gone; put it back")
-    known_as = hashlib.sha256(canonical_json([str(path.resolve()), *stat]).encode()).hexdigest()[:16]
-    try:
-        return str(path.resolve()), *stat, (hashes / known_as).read_text()
-    except FileNotFoundError:
-        pass
+    known_as = hashes / hashlib.sha256(canonical_json([name, *stat]).encode()).hexdigest()[:16]
+    if known_as.is_file():
+        return Origin(name, *stat, known_as.read_text())
     content = hashlib.sha256()
     try:
         with bar(f"{path.name}: looking at its content", stat[0] // MEGABYTE) as advance, path.open("rb") as file:
@@ -132,19 +145,17 @@ def _seen(path: Path, hashes: Path, bar: Bar) -> tuple[str, int, int, str]:
                 advance(1)
     except OSError as error:
         raise DataError(f"{path}: can't be read ({error.strerror or error}); get the file again") from error
-    write_atomically(hashes / known_as, content.hexdigest().encode())
-    return str(path.resolve()), *stat, content.hexdigest()
+    write_atomically(known_as, content.hexdigest().encode())
+    return Origin(name, *stat, content.hexdigest())
 
 
-def _key(config: DataConfig, kept: Kept, files: Iterable[tuple[str, int, int, str]]) -> str:
+def _key(config: DataConfig, kept: Kept, origins: Iterable[Origin]) -> str:
     settings = {name: getattr(config, name) for name in kept.settings}
-    content = [VERSION, config.name, kept.version, settings, [sha256 for *_, sha256 in files]]
+    content = [VERSION, config.name, kept.version, settings, [origin.sha256 for origin in origins]]
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:16]
 
 
-def _make(
-    config: DataConfig, source: Source, place: Path, files: Iterable[tuple[str, int, int, str]], bar: Bar
-) -> None:
+def _make(config: DataConfig, source: Source, place: Path, origins: Iterable[Origin], bar: Bar) -> None:
     """Raises OSError."""
     for left in halves(place.parent):
         shutil.rmtree(left)
@@ -158,7 +169,7 @@ def _make(
         with bar(f"{config.name}: looking at what came out, once", None):
             digested = digest(_mapped(half, split, listed) for split, listed in views.items())
         with (half / LIST).open("w") as file:
-            json.dump({"files": [seen[:3] for seen in files], "views": views, "digest": digested}, file)
+            json.dump({"files": [origin[:3] for origin in origins], "views": views, "digest": digested}, file)
             file.flush()
             os.fsync(file.fileno())
         half.rename(place)

@@ -22,6 +22,7 @@ DATASETS: "dict[str, Callable[..., Source]]" = {
     "cmu_synthetic": Later("ablate.data.mixed:read"),
 }
 VARIABLE = "ABLATE_DATA"
+Input = Literal["gt", "detector", "coco"]
 #: Datasets whose published results come from lifters that were trained on the validation subjects too.
 BENCHMARKS = ("h36m", "3dhp")
 
@@ -33,9 +34,10 @@ class DataConfig:
     ``path`` says where a dataset's files lie (the variable ``ABLATE_DATA`` serves where it is unset) and is not part of
     what is measured: the files' digest is recorded instead. ``input``: ``gt`` projects the true joints, ``detector``
     adds seeded, time-correlated detector noise; where a dataset brings 2D of its own, these are its true and its
-    detected joints. ``cameras`` virtual cameras film each recording that brings none, placed as ``rig`` says. ``seed``
-    draws cameras, noise and synthetic motion; it stays the same over a study's training seeds. ``clip_seconds`` sets
-    the length of each synthetic recording.
+    detected joints. ``coco`` makes the joints of a COCO detector's keypoints, as `ablate lift` does. ``cameras``
+    virtual cameras film each recording that brings none, placed as ``rig`` says. ``seed`` draws cameras, noise and
+    synthetic motion; it stays the same over a study's training seeds. ``clip_seconds`` sets the length of each
+    synthetic recording.
 
     ``set`` names an imported set (``npz``). ``annotations`` says which of its two ground truths the files of ``3dhp``
     hold: in ``annot3`` people have their own size, in ``univ_annot3`` all have one. ``hold_out: false`` trains on the
@@ -44,7 +46,7 @@ class DataConfig:
 
     name: Annotated[str, Names(DATASETS)] = "synthetic"
     path: str | None = None
-    input: Literal["gt", "detector"] = "detector"
+    input: Input = "detector"
     cameras: int = 4
     seed: int = 0
     clip_seconds: float = 5.0
@@ -76,5 +78,7 @@ class DataConfig:
             yield (("annotations",), f"is of 3dhp alone; leave it out with {self.name}")
         if self.name == "3dhp" and self.input == "detector":
             yield (("input",), "the files of 3dhp hold no detections; set data.input: gt")
+        if self.name in BENCHMARKS and self.input == "coco":
+            yield (("input",), f"{self.name} brings 2D of its own, which coco would leave aside; set data.input: gt")
         if not self.hold_out and self.name not in BENCHMARKS:
             yield (("hold_out",), f"only {' and '.join(BENCHMARKS)} may train on validation subjects; leave it out")

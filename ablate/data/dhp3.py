@@ -91,7 +91,7 @@ class _Files:
             raise DataError(f"{self.train}: {KEY} holds {type(self._training).__name__}, expected a dict of sequences")
         found = []
         for subject in subjects:
-            names = [name for name in self._training if str(name).startswith(f"{subject} ")]
+            names = [name for name in self._training if isinstance(name, str) and name.startswith(f"{subject} ")]
             if not names:
                 raise DataError(f"{self.train}: has no sequence of {subject}, as '{subject} Seq1'; get the whole file")
             found += [(name, index) for name in names for index in range(len(CAMERAS))]
@@ -105,7 +105,7 @@ class _Files:
             raise DataError(f"{where}: holds a {type(held).__name__}, expected [cameras, frames per second]")
         by_camera, fps = held
         if not isinstance(fps, int | float) or not 0 < fps < 1000:
-            raise DataError(f"{where}: {fps if isinstance(fps, int | float) else type(fps).__name__} frames per second")
+            raise DataError(f"{where}: frames per second must be a number in 0..1000; get the file again")
         name = CAMERAS[index]
         where = f"{where}, camera {name}"
         points_TJ3, pixels_TJ2 = _pair(entry(by_camera, name, f"{self.train}: {sequence}"), where)

@@ -10,11 +10,13 @@ import numpy as np
 
 from ablate import seeds
 from ablate.data import camera as optics
+from ablate.data import coco
 from ablate.data.config import DataConfig
 from ablate.data.noise import detector_noise
 from ablate.data.recording import Camera, Recording
 from ablate.data.rigs import RIGS
 from ablate.data.windows import Footage, View
+from ablate.errors import DataError
 
 DIGESTED = 65_536  # frames that are hashed at once
 
@@ -35,12 +37,16 @@ def film(clip: Recording | View, config: DataConfig) -> list[View]:
 
 def _view(recording: Recording, camera: Camera, index: int, config: DataConfig) -> View:
     points_TJ3 = optics.world_to_camera(recording.world_TJ3, camera)
+    rng = seeds.stream(config.seed, "noise", recording.key, camera.name)
     if recording.seen:
+        if config.input == "coco":
+            raise DataError(f"{recording.key}: brings 2D of its own, which coco would leave aside; set data.input: gt")
         x2d_TJ2 = recording.seen[index]
+    elif config.input == "coco":
+        x2d_TJ2 = coco.seen(points_TJ3, camera, recording.fps, rng)
     else:
         x2d_TJ2 = optics.project(points_TJ3, camera)
         if config.input == "detector":
-            rng = seeds.stream(config.seed, "noise", recording.key, camera.name)
             x2d_TJ2 = x2d_TJ2 + detector_noise(camera.intrinsic[0] / points_TJ3[:, 0, 2], recording.fps, rng)
     return View(
         recording=recording.key,

@@ -51,18 +51,18 @@ def _gross(frames: int, joints: int, fps: float, rng: np.random.Generator) -> Ar
     return np.where((now_T1 - latest_TJ < length)[..., None], held_TJ2, 0.0)
 
 
-def detector_noise(size_T: Array, fps: float, rng: np.random.Generator) -> Array:
-    """Errors (T, 17, 2) to add to 2D coordinates.
+def detector_noise(size_T: Array, fps: float, rng: np.random.Generator, sigma_px_J: Array = SIGMA_PX_J) -> Array:
+    """Errors (T, 17, 2) to add to 2D coordinates; ``sigma_px_J`` as SIGMA_PX_J.
 
     ``size_T`` is what a metre at the person spans in the picture, in the unit of these coordinates (focal length by
     depth): a detector works on the person's own part of the picture, so its errors shrink with the person. Each
     coordinate has a lasting and a fresh Gaussian part, and rare gross errors on top.
     """
-    shape = (len(size_T), len(SIGMA_PX_J), 2)
+    shape = (len(size_T), len(sigma_px_J), 2)
     lasting_TJ2 = correlated(rng.standard_normal(shape), math.exp(-1 / (MEMORY * fps)))
     fresh_TJ2 = rng.standard_normal(shape)
     error_TJ2 = math.sqrt(LASTING) * lasting_TJ2 + math.sqrt(1 - LASTING) * fresh_TJ2
     error_TJ2 += _gross(shape[0], shape[1], fps, rng)
-    deviation_TJ = size_T[:, None] * SIGMA_PX_J / PIXELS_PER_METRE
+    deviation_TJ = size_T[:, None] * sigma_px_J / PIXELS_PER_METRE
     error_TJ2 *= deviation_TJ[..., None]
     return error_TJ2

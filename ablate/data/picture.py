@@ -73,7 +73,7 @@ def _pose(axes: "Axes", view: View) -> None:
         ends = pose_J3[[parent, child]]
         axes.plot(ends[:, 0], -ends[:, 1], color=COLOURS[side], lw=2, solid_capstyle="round")
     axes.set(aspect="equal", **EDGES)
-    axes.set_title(f"{view.subject} {view.action}", fontsize=8)
+    axes.set_title(view.recording, fontsize=8)
     axes.axis("off")
 
 
@@ -92,10 +92,11 @@ def _above(axes: "Axes", views: list[View]) -> None:
         place_2, ahead_2 = optics.camera_to_world(np.array([[0, 0, 0], [0, 0, ARROW]]), view.camera)[:, ground]
         axes.annotate("", tuple(ahead_2), tuple(place_2), arrowprops={"arrowstyle": "-|>", "lw": 1.5})
         outward_2 = place_2 - middle_2
-        x, y = place_2 + LABEL * outward_2 / np.linalg.norm(outward_2)
+        x, y = place_2 + LABEL * outward_2 / max(float(np.linalg.norm(outward_2)), 1e-9)
         axes.text(x, y, view.camera.name, fontsize=8, ha="center", va="center")
         axes.plot(x, y, alpha=0)  # so that the picture is wide enough for it
     axes.margins(0.12)
-    axes.set(aspect="equal", xlabel="x, m", ylabel="z, m" if alone else "y, m")
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set(xlabel="x, m", ylabel="z, m" if alone else "y, m")
     axes.grid(color="#e4e4e4", lw=0.5)
     axes.set_axisbelow(True)

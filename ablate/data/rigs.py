@@ -17,8 +17,8 @@ FOCAL_PX = 1145.0
 RESOLUTION = (1000, 1000)
 IN_VIEW = math.hypot(1.0, 2 * FOCAL_PX / RESOLUTION[0])
 
-#: What people's own videos look like: landscape, upright and square pictures; from a telephone's wide lens to a long one
-#: (focal lengths in long sides of the picture, 71 to 37 degrees of view); near or far, high or low, hardly ever level.
+#: What people's own videos look like: landscape, upright and square pictures; from a telephone's wide lens to a long
+#: one (focal lengths in long sides of the picture, 71 to 37 degrees of view); near or far, high or low, hardly level.
 RESOLUTIONS = ((1920, 1080), (1080, 1920), (1280, 720), (640, 480), (1000, 1000))
 FOCAL_SIDES = (0.7, 1.5)
 FILLED = (0.35, 0.95)  # of the picture's height, by somebody who stands
@@ -90,8 +90,9 @@ def ring(world_TJ3: Array, count: int, rng: np.random.Generator) -> tuple[Camera
 def varied(world_TJ3: Array, count: int, rng: np.random.Generator) -> tuple[Camera, ...]:
     """``count`` virtual cameras around a recording (T, 17, 3), as different as those of people's own videos.
 
-    Each draws its picture's shape, focal length, height, roll, how much of the picture a person fills and where in it he
-    is. It stands so far off that nobody leaves its picture to the side. Like ``ring``'s they have no lens distortion.
+    Each draws its picture's shape, focal length, height, roll, how much of the picture a person fills and where in it
+    he is. It stands so far off that nobody leaves its picture to the side. Like ``ring``'s they have no lens
+    distortion.
     """
     centre_2, reach, middle = _ground(world_TJ3)
     first = rng.uniform(0, 2 * math.pi)

@@ -23,6 +23,7 @@ import numpy as np
 from ablate.errors import DataError
 
 LARGEST = 4e9  # bytes that an entry may unpack to; published ones stay under 1e9
+LONGEST = 200  # letters of a file's own words that are shown
 NUMERIC = re.compile(r"[biuf](1|2|4|8)|[SU]\d{1,6}")
 GET_IT_AGAIN = "get the file again"
 Stack = list[Any]
@@ -48,7 +49,7 @@ def content(path: Path, key: str) -> Any:
                 raise DataError(f"{path}: {text}; {GET_IT_AGAIN}")
             with archive.open(names[key]) as file:
                 _expect_objects(file)
-                return evaluated(file)
+                return _evaluated(file)
     except DataError:
         raise
     except _Refused as refused:
@@ -57,7 +58,8 @@ def content(path: Path, key: str) -> Any:
             "was run. Get it from whom you trust"
         ) from None
     except Exception as error:  # a damaged or hostile file can raise anything
-        raise DataError(f"{path}: {key} can't be read ({error or type(error).__name__}); {GET_IT_AGAIN}") from error
+        reason = " ".join(str(error).split())[:LONGEST] or type(error).__name__
+        raise DataError(f"{path}: {key} can't be read ({reason}); {GET_IT_AGAIN}") from error
 
 
 def _expect_objects(file: IO[bytes]) -> None:
@@ -71,7 +73,7 @@ def _expect_objects(file: IO[bytes]) -> None:
         raise ValueError(f"it holds plain {dtype}, expected a pickled dict")
 
 
-def evaluated(file: IO[bytes]) -> Any:
+def _evaluated(file: IO[bytes]) -> Any:
     """What the pickle in ``file`` builds. Raises _Refused, and anything for a damaged one."""
     machine = _Machine()
     for opcode, argument, _ in pickletools.genops(file):

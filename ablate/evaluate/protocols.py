@@ -2,16 +2,16 @@
 
 ``exact``: every frame once, and every frame weighs the same.
 
-``reference``: as the field's programs do since VideoPose3D, so that numbers can be compared with papers. Windows lie end
-to end, the last one is moved back so that it ends with its recording, and all its frames count, those again that the
-window before has counted; the overall value is the plain mean of the actions' means. What those programs do with a
+``reference``: as the field's programs do since VideoPose3D, so that numbers can be compared with papers. Windows lie
+end to end, the last one is moved back so that it ends with its recording, and all its frames count, those again that
+the window before has counted; the overall value is the plain mean of the actions' means. What those programs do with a
 recording that is shorter than a window differs; frames of padding are counted by neither protocol.
 
 Legend: W windows, F frames, K denoising steps, H hypotheses, A actions.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -133,7 +133,8 @@ class Tally:
             return self._sum_WK[key]
         by_WH = self._sum_WK[protocol, "p_mpjpe" if metric == "p_mpjpe" else "mpjpe", aggregation]
         best_W = metrics.best_of_batch(torch.from_numpy(by_WH), torch.from_numpy(_batches(self._windows)))
-        return np.take_along_axis(self._sum_WK[key], best_W.numpy()[:, None], axis=1)
+        sum_W1: Array = np.take_along_axis(self._sum_WK[key], best_W.numpy()[:, None], axis=1)
+        return sum_W1
 
     def _members(self) -> Iterator[Array]:
         yield from (self._action_W == action for action in range(len(self._actions)))
@@ -161,7 +162,8 @@ def _plain_mean(means_AK: Array) -> Array:
     """The mean over the actions that have a value, (A, K) -> (K,); NaN where none has."""
     there_AK = ~np.isnan(means_AK)
     total_K, count_K = np.where(there_AK, means_AK, 0).sum(axis=0), there_AK.sum(axis=0)
-    return np.divide(total_K, count_K, out=np.full_like(total_K, np.nan), where=count_K > 0)
+    mean_K: Array = np.divide(total_K, count_K, out=np.full_like(total_K, np.nan), where=count_K > 0)
+    return mean_K
 
 
 def _batches(windows: Windows) -> Index:

@@ -61,8 +61,8 @@ class Seen:
 def measure(pose_BKHFJ3: Tensor, seen: Seen) -> dict[Key, Score]:
     """Each window's sums under each protocol; of ``p_best_batch`` those of each hypothesis, (B, H) in place of (B, K).
 
-    MPJPE and its kin count frames, MPJVE pairs of consecutive counted frames, acceleration three of them. How much bones
-    vary is one number a window, which counts as often as the window has counted frames.
+    MPJPE and its kin count frames, MPJVE pairs of consecutive counted frames, acceleration three of them. How much
+    bones vary is one number a window, which counts as often as the window has counted frames.
     """
     found: dict[Key, Score] = {}
     mean_BFJ3 = pose_BKHFJ3[:, -1].mean(dim=1)

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ablate.data.keypoints import KEYPOINTS, list_of
 from ablate.data.skeleton import NAMES, PARENTS
 from ablate.errors import DataError, InputError
 from ablate.lift.detections import Detections
 from ablate.lift.filling import Track, track
-from ablate.lift.joints import KEYPOINTS, list_of
 from ablate.lift.people import people
 from ablate.lift.placing import assumed_focal
 from ablate.lift.reading import read
@@ -28,9 +28,9 @@ SHARES = 2.0  # keypoints that are all nearer to 0 than this are no pixels
 class Request:
     """What to lift, and how. ``None`` stands for what the file says, or for what suits the lifter.
 
-    ``format`` and ``joints`` are names of reading and joints, ``auto`` tells them by their look. ``fps`` of the video,
-    ``size`` of its picture in pixels, ``focal`` of its camera in pixels; ``rate``, frames a second that the lifter was
-    trained at; ``min_score``: see filling; ``people``: whom alone to lift.
+    ``format`` is a name of reading, ``joints`` one of ablate.data.keypoints; ``auto`` tells either by its look. ``fps``
+    of the video, ``size`` of its picture in pixels, ``focal`` of its camera in pixels; ``rate``: frames a second that
+    the lifter was trained at; ``min_score``: see filling; ``people``: whom alone to lift.
     """
 
     keypoints: Path
@@ -157,7 +157,9 @@ def _keypoints(request: Request, found: Detections) -> str:
     if named is None:
         raise DataError(f"{request.keypoints}: {count} keypoints a person; the lists that are read are {known}")
     if KEYPOINTS.get(named) != count:
-        raise InputError(f"{request.keypoints}: has {count} keypoints a person, and --joints {named}; there are {known}")
+        raise InputError(
+            f"{request.keypoints}: has {count} keypoints a person, and --joints {named}; there are {known}"
+        )
     return named
 
 
@@ -165,7 +167,9 @@ def _inside(path: Path, found: Detections, size: tuple[int, int]) -> None:
     """Raises InputError where many keypoints lie outside a picture of this size."""
     seen_S2 = found.xy_NK2[found.score_NK > 0]
     if np.abs(seen_S2).max() < SHARES:
-        raise InputError(f"{path}: its keypoints lie within 0..{SHARES:g}, so these are no pixels; write them in pixels")
+        raise InputError(
+            f"{path}: its keypoints lie within 0..{SHARES:g}, so these are no pixels; write them in pixels"
+        )
     around = np.array(size) * BESIDE
     share = ((seen_S2 < -around) | (seen_S2 > np.array(size) + around)).any(axis=1).mean()
     if share > OUTSIDE:

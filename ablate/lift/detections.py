@@ -32,7 +32,7 @@ class Detections:
     ``score_NK`` float32 is 0 where a keypoint was not found, and else whatever the detector calls a score.
 
     ``layout``: the kind of file; ``fps``, ``size`` (width and height, pixels) and ``keypoints`` (the name of the list,
-    see joints): what the file says of itself, None where it doesn't.
+    see ablate.data.keypoints): what the file says of itself, None where it doesn't.
     """
 
     layout: str
@@ -70,7 +70,9 @@ def detection(where: str, frame: int, track: str | None, points: Any, scores: An
 def checked(where: str, xy_K2: Array, score_K: Array) -> tuple[Array, Array]:
     """As float32, with a score of 0 where anything is NaN. Raises DataError for infinite or absurd numbers."""
     if np.isinf(xy_K2).any() or np.isinf(score_K).any() or np.nanmax(np.abs(xy_K2), initial=0) > FURTHEST:
-        raise DataError(f"{where}: a keypoint lies beyond {FURTHEST:g} pixels; mark what was not found by NaN or score 0")
+        raise DataError(
+            f"{where}: a keypoint lies beyond {FURTHEST:g} pixels; mark what was not found by NaN or score 0"
+        )
     lost_K = np.isnan(xy_K2).any(axis=-1) | ~(score_K > 0)
     return (
         np.where(lost_K[..., None], np.nan, xy_K2).astype(np.float32),
@@ -79,8 +81,11 @@ def checked(where: str, xy_K2: Array, score_K: Array) -> tuple[Array, Array]:
 
 
 def gathered(path: object, layout: str, found: Iterable[Detection], *, shares: bool = False) -> Detections:
-    """All detections of a file end to end. Raises DataError where there are none, or their lengths differ."""
-    every = list(found)
+    """All detections of a file end to end, but for those in which no keypoint was found.
+
+    Raises DataError where none is left, or their lengths differ.
+    """
+    every = [one for one in found if one.score_K.any()]
     if not every:
         raise DataError(f"{path}: holds no detection of anybody (read as {layout})")
     count = len(every[0].xy_K2)

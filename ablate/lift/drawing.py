@@ -56,7 +56,8 @@ def render(path: Path, people: Sequence[Lifted], *, fps: float, size: tuple[int,
     picture = _Picture(left, size, flat)
     room = _Room(right, np.stack(solid))
     title = figure.suptitle("", fontsize=9, color="#444444")
-    writer: Any = PillowWriter(fps=RATE) if path.suffix.lower() == ".gif" else FFMpegWriter(fps=RATE)
+    kind: Any = PillowWriter if path.suffix.lower() == ".gif" else FFMpegWriter
+    writer = kind(fps=RATE)
     with writer.saving(figure, str(path), DPI):
         for place, frame in enumerate(frame_S.tolist()):
             picture.show(place)

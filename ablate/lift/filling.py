@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ablate.data.arrays import Array
+from ablate.data.keypoints import anchors
 from ablate.data.skeleton import NAMES
 from ablate.data.windows import Mask
 from ablate.errors import DataError
-from ablate.lift.joints import anchors
 from ablate.lift.people import Person
 
 LEAST = 0.2  # of a person's joints and frames that must have been seen
@@ -54,14 +54,16 @@ def track(person: Person, keypoints: str, min_score: float) -> Track:
     scores = person.score_TK[person.score_TK > 0]
     seen_TK = (person.score_TK > 0) & (person.score_TK >= min_score * np.median(scores))
     found = anchors(keypoints, person.xy_TK2, person.score_TK, seen_TK)
-    if never := [name for name, seen in zip(found.names, found.seen_TA.any(axis=0), strict=True) if not seen]:
+    if never := [name for name, seen in zip(found.names, np.any(found.seen_TA, axis=0), strict=True) if not seen]:
         raise DataError(
             f"{', '.join(never)}: never seen, and whole bodies are lifted; --min-score 0 takes whatever the detector "
             "guessed, if it did"
         )
     filled_TJ = ~found.seen_TA @ (found.weight_JA != 0).T
     if filled_TJ.mean() > 1 - LEAST:
-        raise DataError(f"almost nothing is seen: {100 * filled_TJ.mean():.0f} % of the joints would have to be made up")
+        raise DataError(
+            f"almost nothing is seen: {100 * filled_TJ.mean():.0f} % of the joints would have to be made up"
+        )
     whole_TA2 = _interpolated(found.xy_TA2, found.seen_TA)
     return Track(
         label=person.label,
@@ -93,7 +95,8 @@ def _longest(filled_T: Mask) -> int:
 def grid(frames: int, fps: float, rate: float) -> Array:
     """At which of ``frames`` frames, in fractions of one, samples of ``rate`` a second lie; the last may be held."""
     samples = int(np.ceil((frames - 1) * rate / fps - 1e-9)) + 1
-    return np.minimum(np.arange(samples) * (fps / rate), frames - 1)
+    at_S: Array = np.minimum(np.arange(samples) * (fps / rate), frames - 1)
+    return at_S
 
 
 def sampled(x_TX: Array, at_S: Array) -> Array:

@@ -7,10 +7,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-
+from ablate.data.keypoints import COCO, KEYPOINTS
 from ablate.errors import DataError
 from ablate.lift.detections import Detection, detection
-from ablate.lift.joints import COCO, KEYPOINTS
 
 LANDMARKS = KEYPOINTS["mediapipe33"]
 

@@ -42,8 +42,8 @@ def run(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> tuple[dict[str, Any], list[Path]]:
-    """Lift what ``request`` names, and write ``outs`` and the animation ``render`` of the first ``seconds``, all of them
-    or none. Returns what the npz says under ``info``, and the files (a BVH holds one person).
+    """Lift what ``request`` names, and write ``outs`` and the animation ``render`` of the first ``seconds``, all of
+    them or none. Returns what the npz says under ``info``, and the files (a BVH holds one person).
 
     Raises InputError (DataError for the file of keypoints) where anything is wrong with what was given, NotFinite.
     """
@@ -97,9 +97,7 @@ def lift(
             poses = sliding.lift(lifter, frames, sampled(x2d_TJ2, at_S), how, device, advance)
         back_T = np.minimum(np.arange(len(x2d_TJ2)) * (rate / clip.fps), len(at_S) - 1)
         pose_TJ3 = sampled(poses.pose_TJ3, back_T)
-        root_T3 = placing.placed(
-            pose_TJ3, x2d_TJ2, track.filled_TJ, focal=clip.focal, size=clip.size, fps=clip.fps
-        )
+        root_T3 = placing.placed(pose_TJ3, x2d_TJ2, track.filled_TJ, focal=clip.focal, size=clip.size, fps=clip.fps)
         lifted.append(
             Lifted(
                 label=track.label,

@@ -35,7 +35,8 @@ from ablate.lift import bvh
 
 SUFFIXES = (".npz", ".csv", ".bvh")
 COLUMNS = (
-    "person,frame,seconds,joint,x_m,y_m,z_m,placed_x_m,placed_y_m,placed_z_m,spread_m,keypoint_x_px,keypoint_y_px,filled"
+    "person,frame,seconds,joint,x_m,y_m,z_m,placed_x_m,placed_y_m,placed_z_m,"
+    "spread_m,keypoint_x_px,keypoint_y_px,filled"
 )
 
 
@@ -53,7 +54,9 @@ class Lifted:
 
 
 def checked(outs: Sequence[Path]) -> None:
-    """Raises InputError for a file of no kind that can be written."""
+    """Raises InputError for a file of no kind that can be written, and for one that is named twice."""
+    if len(set(outs)) < len(outs):
+        raise InputError(f"--out {', '.join(map(str, outs))}: a file is named twice")
     for out in outs:
         if out.suffix.lower() not in SUFFIXES:
             raise InputError(f"--out {out}: ends in none of {', '.join(SUFFIXES)}, which say what is written")
@@ -71,15 +74,15 @@ def promised(outs: Sequence[Path], *, force: bool) -> Iterator[Mapping[Path, Pat
     """Temporary names for ``outs``, made at once so that nobody waits for what can't be written; renamed at the end.
 
     Whatever goes wrong inside, nothing half-written stays. Raises InputError where a file is there already (without
-    ``force``), is named twice, or can't be written.
+    ``force``) or can't be written.
     """
     temporary = {out: out.with_name(f".{out.stem}.{os.getpid()}.part{out.suffix}") for out in outs}
-    if len(temporary) < len(outs):
-        raise InputError(f"{', '.join(map(str, outs))}: a file is named twice")
     try:
         for out, part in temporary.items():
             if out.is_dir() or (out.exists() and not force):
-                raise InputError(f"{out}: is there already; name another file{'' if out.is_dir() else ', or add --force'}")
+                raise InputError(
+                    f"{out}: is there already; name another file{'' if out.is_dir() else ', or add --force'}"
+                )
             part.touch()
         yield temporary
         for out, part in temporary.items():

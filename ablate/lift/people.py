@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ablate.data.arrays import Array
+from ablate.data.keypoints import extent
 from ablate.data.windows import Index, Mask
 from ablate.errors import DataError, InputError
 from ablate.lift.detections import Detections
-from ablate.lift.joints import extent
 
 NEAR = 0.5  # of a person's extent: how far somebody gets from one detection to the next
 SAME = 0.1  # of a person's extent: two detections of one frame that are nearer than this are of one person
 FAR = 1e3  # extents: of detections with nothing in common
-REMEMBERED = 15  # frames after which somebody who comes back is somebody else
+REMEMBERED = 50  # frames after which somebody who comes back is somebody else
 SHORT = 0.1  # of the detections of whom most were found: people with fewer are left out unless they are asked for
 SPARSE = 0.2  # of the frames from the first to the last: with fewer detections a person is too rarely seen
 
@@ -36,7 +36,8 @@ class Person:
 
     @property
     def found_T(self) -> Mask:
-        return (self.score_TK > 0).any(axis=1)
+        found_T: Mask = np.any(self.score_TK > 0, axis=1)
+        return found_T
 
 
 def people(found: Detections, wanted: Sequence[str] = ()) -> tuple[list[Person], dict[str, str]]:

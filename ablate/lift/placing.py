@@ -1,9 +1,9 @@
 """The person in front of the camera: which camera, and where in its axes the root is.
 
-Without a known focal length the one of Human3.6M's cameras is assumed, 1145 pixels of a picture of 1000: the lifter
-learned from pictures like theirs. Many phones see a wider angle (about 0.8 of the longer side). The focal length
-changes nothing of the pose itself; it is what the distance is told by: at half the true focal length a person is
-placed at half the true distance.
+Without a known focal length that of Human3.6M's cameras is assumed, 1145 pixels of a picture of 1000: the usual camera
+of this field, and in the middle of what people's own have (a telephone 0.7 to 0.8 of the longer side, a long lens 1.5).
+It changes nothing of the pose itself, only how far away it is: at half the true focal length a person is placed at half
+the true distance.
 
 Legend: T frames, J joints.
 """
@@ -13,7 +13,6 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 
 from ablate.data.arrays import Array
-from ablate.data.rigs import FOCAL_PX, RESOLUTION
 from ablate.data.rigs import FOCAL_PX, RESOLUTION
 from ablate.data.windows import Mask
 from ablate.errors import DataError
@@ -36,10 +35,11 @@ def placed(
 ) -> Array:
     """The root's path (T, 3), metres in camera axes: in each frame the translation that best reprojects the pose.
 
-    ``x2d_TJ2`` is normalised by the picture's width, ``focal`` in pixels. Joints that were only interpolated count little. How far away somebody
-    is shows in nothing but their size in the picture, so a detector's errors move it by centimetres from frame to frame:
-    the path is smoothed, little across the picture and more away from the camera. Frames whose joints are all at one
-    point are placed between the others; where there are no others DataError is raised.
+    ``x2d_TJ2`` is normalised by the picture's width, ``focal`` in pixels. Joints that were only interpolated count
+    little. How far away somebody is shows in nothing but their size in the picture, so a detector's errors move it by
+    centimetres from frame to frame: the path is smoothed, little across the picture and more away from the camera.
+    Frames whose joints are all at one point are placed between the others; where there are no others DataError is
+    raised.
     """
     scaled = 2 * focal / size[0]
     intrinsic_9 = torch.tensor([scaled, scaled, 0, 0, 0, 0, 0, 0, 0], dtype=torch.float64)

@@ -7,8 +7,8 @@
 | coco         | JSON of COCO results (Detectron2, ViTPose, MMPose's evaluation), an entry a detection:                |
 |              | ``[{image_id: 12, keypoints: [x, y, score, ...], track_id?}]``                                        |
 | alphapose    | the same with ``image_id: "12.jpg"``, whose last number is the frame, and people by ``idx``           |
-| easy_vitpose | JSON, ``{keypoints: [{"1": [[y, x, score], ...]}, ...], skeleton: {"0": "nose", ...}}``: a table a     |
-|              | frame, from the person's number                                                                       |
+| easy_vitpose | JSON, ``{keypoints: [{"1": [[y, x, score], ...]}, ...], skeleton: {"0": "nose", ...}}``: in each      |
+|              | frame a table from the person's number                                                                |
 | openpose     | a folder of ``*_000000000012_keypoints.json``, or one such file:                                      |
 |              | ``{people: [{pose_keypoints_2d: [x, y, score, ...], person_id?}]}``; -1 names nobody                  |
 | mediapipe    | JSON list of frames, each null, 33 landmarks or several people's: ``{x, y, visibility}`` or           |
@@ -17,7 +17,7 @@
 |              | ``scores`` (T, K) or (T, P, K), ``fps``, ``size`` (width, height), ``joints`` (the list's name)       |
 
 x and y are pixels but for mediapipe. A keypoint that is null or NaN, or has a score of 0, was not found. K says which
-list of keypoints it is: 17 COCO's or Human3.6M's (told apart by their look, see joints), 25 BODY_25, 33 MediaPipe's,
+list of keypoints it is: 17 COCO's or Human3.6M's (told apart by their look), 25 BODY_25, 33 MediaPipe's,
 26 and 136 Halpe's, 133 COCO-WholeBody's. An npz is read without pickle.
 
 Legend: T frames, P people, K keypoints, N detections.
@@ -34,10 +34,10 @@ import numpy as np
 from pydantic_core import from_json
 
 from ablate.data.arrays import Array
+from ablate.data.keypoints import KEYPOINTS
 from ablate.errors import DataError
 from ablate.lift import layouts
 from ablate.lift.detections import Detection, Detections, checked, gathered
-from ablate.lift.joints import KEYPOINTS
 
 FORMATS = (*layouts.JSON, "openpose", "npz")
 KNOWN = f"the formats are {', '.join(FORMATS)}"
@@ -72,12 +72,16 @@ def read(path: Path, format: str = "auto") -> Detections:
 def _openpose(folder: Path) -> Iterator[Detection]:
     files = sorted(folder.glob("*_keypoints.json"))
     if not files:
-        raise DataError(f"{folder}: holds no file *_keypoints.json, as OpenPose writes them; name a file, or another one")
+        raise DataError(
+            f"{folder}: holds no file *_keypoints.json, as OpenPose writes them; name a file, or another one"
+        )
     numbers: dict[int, Path] = {}
     for path in files:
         number = _number(path)
         if number in numbers:
-            raise DataError(f"{folder}: {numbers[number].name} and {path.name} are both frame {number}; are these two videos?")
+            raise DataError(
+                f"{folder}: {numbers[number].name} and {path.name} are both frame {number}; are these two videos?"
+            )
         numbers[number] = path
         try:
             yield from layouts.openpose(from_json(path.read_bytes()), number)
@@ -94,7 +98,9 @@ def _number(path: Path) -> int:
 def _npz(path: Path) -> Detections:
     arrays = _arrays(path)
     if "keypoints" not in arrays:
-        raise DataError(f"{path}: has no key keypoints, (T, K, 2 or 3) or (T, P, K, 2 or 3); it has {', '.join(arrays)}")
+        raise DataError(
+            f"{path}: has no key keypoints, (T, K, 2 or 3) or (T, P, K, 2 or 3); it has {', '.join(arrays)}"
+        )
     points = arrays["keypoints"]
     if points.ndim not in (3, 4) or points.shape[-1] not in (2, 3) or points.size == 0:
         raise DataError(f"{path}: keypoints has the shape {points.shape}, not (T, K, 2 or 3) or (T, P, K, 2 or 3)")
@@ -128,7 +134,9 @@ def _arrays(path: Path) -> dict[str, Array]:
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except ValueError as error:
-        raise DataError(f"{path}: holds something else than plain arrays ({error}); pickled ones are not read") from error
+        raise DataError(
+            f"{path}: holds something else than plain arrays ({error}); pickled ones are not read"
+        ) from error
     except (EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: can't be read ({error}); write it again") from error
 

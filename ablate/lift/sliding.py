@@ -78,7 +78,7 @@ def lift(
     x2d_TJ2: Array,
     how: Sampling,
     device: torch.device,
-    advance: Callable[[int], None] = lambda windows: None,
+    advance: Callable[[int], object] = lambda windows: None,
 ) -> Poses:
     """Lift normalised 2D joints (T, 17, 2) at the lifter's rate; ``lifter`` is left on ``device`` in evaluation mode.
 
@@ -104,7 +104,9 @@ def lift(
             variance_BFJ = spread(lifted_BHFJ3) if several else torch.full_like(mean_BFJ3[..., 0], torch.nan)
         if not bool(mean_BFJ3.isfinite().all()):
             raise NotFinite("the lifter's poses are not finite; its weights are damaged")
-        for at_F, mean_FJ3, variance_FJ in zip(frame_BF, mean_BFJ3.cpu().numpy(), variance_BFJ.cpu().numpy(), strict=True):
+        for at_F, mean_FJ3, variance_FJ in zip(
+            frame_BF, mean_BFJ3.cpu().numpy(), variance_BFJ.cpu().numpy(), strict=True
+        ):
             inside_F = (at_F >= 0) & (at_F < length)
             at, weight = slice(at_F[inside_F][0], at_F[inside_F][-1] + 1), weight_F[inside_F]
             pose_TJ3[at] += weight[:, None, None] * mean_FJ3[inside_F]

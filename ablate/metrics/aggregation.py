@@ -1,4 +1,4 @@
-"""How several hypotheses become one pose sequence, by choosing among them or by averaging them. Legend: see the package.
+"""How several hypotheses become one pose sequence: by choosing among them, or by averaging. Legend: see the package.
 
 What needs the ground truth is an oracle: a bound on what choosing could reach, never a result that one can deploy.
 """

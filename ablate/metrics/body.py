@@ -23,8 +23,7 @@ def lengths(pose_FJC: Tensor, bones: Sequence[Bone]) -> Tensor:
 def bone_variation(pose_FJC: Tensor, bones: Sequence[Bone], counted_F: Tensor) -> Tensor:
     """The standard deviation over time of each bone's length, its mean over bones, (..., F, J, 3) -> (...).
 
-    Over the frames where ``counted_F`` (..., F) is true, as one body that moves: divided by their number, and zero where
-    there are none.
+    Over the frames where ``counted_F`` (..., F) is true, divided by their number, and zero where there are none.
     """
     weight_F1 = counted_F.unsqueeze(-1).to(pose_FJC.dtype)
     count_1 = weight_F1.sum(dim=-2).clamp_min(1)
@@ -35,7 +34,7 @@ def bone_variation(pose_FJC: Tensor, bones: Sequence[Bone], counted_F: Tensor) -
 
 
 def asymmetry(pose_FJC: Tensor, left: Sequence[Bone], right: Sequence[Bone]) -> Tensor:
-    """The mean difference in length between the bones of the left and their like on the right, (..., F, J, 3) -> (..., F).
+    """By how much bones of the left and of the right differ in length, the mean over pairs, (..., F, J, 3) -> (..., F).
 
     In the poses' unit; ``right[m]`` is the mirrored ``left[m]``.
     """

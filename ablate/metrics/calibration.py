@@ -1,7 +1,7 @@
 """Does the spread of the hypotheses tell how wrong their mean is? Legend: see the package; X bins.
 
 Two answers: whether the joints that spread most err most (a rank correlation), and whether hypotheses spread as far as
-they err (a ratio of sizes). The first can be had by comparing easy joints with hard ones alone, the second by a constant.
+they err (a ratio of sizes). The first can be had by telling easy joints from hard ones alone, the second by a constant.
 """
 
 import math

@@ -1,9 +1,9 @@
 """The share of joints that are near enough to the truth, as MPI-INF-3DHP counts it (Mehta et al., 3DV 2017).
 
-Distances are millimetres. Comparisons are strict, as in the data set's own evaluation. Where the truth is given in whole
-millimetres, an error may lie exactly on a threshold: after a detour through metres it can come out a hair below it. On
-made-up poses full of such errors that moved PCK by up to 0.6 points and AUC by 0.06; predictions of a network are no
-whole millimetres, and hardly ever on a threshold.
+Distances are millimetres. Comparisons are strict, as in the dataset's own evaluation. Where truth and pose are whole
+millimetres, an error may lie exactly on a threshold, and after a detour through metres, as this program's poses take
+it, come out a hair below. On made-up poses full of such errors that moves PCK by up to 0.6 points and AUC by 0.06; what
+a network predicts is hardly ever on a threshold.
 
 J joints, ``...`` any leading dimensions.
 """

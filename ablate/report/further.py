@@ -1,4 +1,4 @@
-"""The tables beside the main comparison: ways to use several hypotheses, the other protocol, and what else was measured.
+"""The tables beside the main comparison: ways to use several hypotheses, the other protocol, what else was measured.
 
 None of them is part of what a report compares by; each is left out where its numbers were not recorded.
 """
@@ -20,17 +20,17 @@ from ablate.report.tables import Column, Table
 AGGREGATIONS = (
     "Without a name: the mean of the hypotheses. jpma takes for each joint the hypothesis whose reprojection is nearest"
     " to the input, with the root where the mean pose reprojects best; jpma_true_root has it where it truly is, as"
-    " D3DP's program does. geometric_median is each joint's, reprojection_weighted a mean by nearness to the input. p_best"
-    " takes the best hypothesis of each pose, j_best that of each joint"
+    " D3DP's program does. geometric_median is each joint's, reprojection_weighted a mean by nearness to the input."
+    " p_best takes the best hypothesis of each pose, j_best that of each joint"
 )
 CALIBRATED = (
     "Error over spread is the error of the mean over what the hypotheses' spread would lead one to expect: 1 where the"
-    " truth might be one of them, more where they agree more than they are right. The rank correlation is over joints of"
-    " frames, 0 where spread says nothing of error."
+    " truth might be one of them, more where they agree more than they are right. The rank correlation is over joints"
+    " of frames, 0 where spread says nothing of error."
 )
 MEASURED = (
-    "Bone variation: the standard deviation over time of a bone's length within a window; asymmetry: by how much bones of"
-    " the left and the right differ in length. Neither looks at the truth, and a pose that never moves has none."
+    "Bone variation: the standard deviation over time of a bone's length within a window; asymmetry: by how much bones"
+    " of the left and the right differ in length. Neither looks at the truth: low is no merit by itself."
 )
 
 

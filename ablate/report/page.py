@@ -77,8 +77,8 @@ def _reading(frame: pd.DataFrame, about: About) -> str:
 def _protocol(records: Sequence[Record], about: About) -> str:
     return (
         f"{protocol.summary(records)} {protocol.PROTOCOLS} Errors are of root-relative poses in camera space; the"
-        f" validation split picked epochs, the test split is only reported. Compute is compared with the baseline {about.baseline}."
-        f" Weights: {protocol.weights(records)}."
+        f" validation split picked epochs, the test split is only reported. Compute is compared with the baseline"
+        f" {about.baseline}. Weights: {protocol.weights(records)}."
     )
 
 

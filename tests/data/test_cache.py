@@ -277,6 +277,9 @@ def test_a_cache_is_stale_when_its_files_are_gone_or_others(folder: Path, tmp_pa
     assert len(list(stale(tmp_path / "cache"))) == 2
     assert all("has changed" in why for _, why in stale(tmp_path / "cache"))
     assert list(stale(tmp_path / "elsewhere")) == []
+    for place in caches(tmp_path):
+        (place / LIST).write_text("{")
+    assert {why for _, why in stale(tmp_path / "cache")} == {"it is damaged"}
 
 
 def test_windows_are_cut_alike_from_memory_and_from_the_cache(folder: Path, tmp_path: Path) -> None:

@@ -24,6 +24,11 @@ CONFIG = DataConfig(clip_seconds=1, cameras=2)
 HOME = Path("nothing-of-this-is-kept")
 
 
+def people() -> list[Recording]:
+    """The recordings of the synthetic test split."""
+    return [clip for clip in read(CONFIG).splits["test"] if isinstance(clip, Recording)]
+
+
 def test_every_dataset_has_a_reader() -> None:
     for reader in DATASETS.values():
         assert isinstance(reader, Later)
@@ -36,7 +41,7 @@ def test_configuring_needs_no_numpy() -> None:
 
 
 def test_views_hold_what_they_say() -> None:
-    recording = read(CONFIG).splits["test"][0]
+    recording = people()[0]
     views = film(recording, replace(CONFIG, input="gt"))
     assert [view.camera_index for view in views] == [0, 1]
     assert len({view.label for view in views}) == 2
@@ -50,7 +55,7 @@ def test_views_hold_what_they_say() -> None:
 
 
 def test_detector_input_is_the_truth_with_noise_of_some_pixels() -> None:
-    recording = read(CONFIG).splits["test"][0]
+    recording = people()[0]
     for true, seen in zip(film(recording, replace(CONFIG, input="gt")), film(recording, CONFIG), strict=True):
         np.testing.assert_array_equal(true.x3d_TJ3, seen.x3d_TJ3)
         pixels = np.linalg.norm(true.x2d_TJ2 - seen.x2d_TJ2, axis=-1) * 500
@@ -58,8 +63,7 @@ def test_detector_input_is_the_truth_with_noise_of_some_pixels() -> None:
 
 
 def test_a_view_depends_on_its_recording_alone() -> None:
-    source = read(CONFIG)
-    alone = film(source.splits["test"][3], CONFIG)
+    alone = film(people()[3], CONFIG)
     together = load(CONFIG, 9, HOME).test.views[6:8]
     for one, other in zip(alone, together, strict=True):
         assert one.label == other.label
@@ -74,7 +78,7 @@ def test_a_recording_with_cameras_keeps_them() -> None:
         intrinsic=(2.29, 2.29, 0.02, 0.01, -0.2, 0.24, 0, 0, 0),
         resolution=(1000, 1002),
     )
-    recording = replace(read(CONFIG).splits["test"][0], cameras=(camera,))
+    recording = replace(people()[0], cameras=(camera,))
     (view,) = film(recording, CONFIG)
     assert view.camera is camera
     assert view.label == "P13/Walking 54138969"

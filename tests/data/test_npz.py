@@ -45,7 +45,9 @@ def content() -> dict[str, Any]:
 
 def written(path: Path, what: dict[str, Any]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {key: value if key != "info" else np.array(json.dumps(value)) for key, value in what.items()}
+    arrays: dict[str, Any] = {
+        key: value if key != "info" else np.array(json.dumps(value)) for key, value in what.items()
+    }
     np.savez(path, **arrays)
     return path
 

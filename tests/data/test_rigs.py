@@ -49,19 +49,23 @@ def test_varied_cameras_differ_in_picture_lens_size_and_roll() -> None:
     cameras = varied(standing_TJ3, 60, np.random.default_rng(0))
     assert {camera.resolution for camera in cameras} == set(RESOLUTIONS)
     sides = [c.intrinsic[0] * c.resolution[0] / 2 / max(c.resolution) for c in cameras]
-    assert 0.7 <= min(sides) < 0.8 and 1.4 < max(sides) <= 1.5
+    assert 0.7 <= min(sides) < 0.8
+    assert 1.4 < max(sides) <= 1.5
     heights = []
     for camera in cameras:
         y_TJ = project(world_to_camera(standing_TJ3, camera), camera)[..., 1]
         heights.append(np.ptp(y_TJ) * camera.resolution[0] / camera.resolution[1] / 2)
-    assert min(heights) < FILLED[0] + 0.1 and 0.7 < max(heights) < 1.2
+    assert min(heights) < FILLED[0] + 0.1
+    assert 0.7 < max(heights) < 1.2
     # The right-hand axis of a camera that isn't rolled is level.
     rolls = [abs(rotation_matrix(camera.orientation)[2, 0]) for camera in cameras]
-    assert max(rolls) > np.sin(np.radians(3)) and max(rolls) <= np.sin(np.radians(5)) + 1e-9
+    assert max(rolls) > np.sin(np.radians(3))
+    assert max(rolls) <= np.sin(np.radians(5)) + 1e-9
 
 
 @pytest.mark.parametrize("rig", RIGS)
 def test_a_rig_is_drawn_by_its_generator(rig: str) -> None:
     first, again, other = (RIGS[rig](travelling(), 3, np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert first == again and first != other
+    assert first == again
+    assert first != other
     assert len({camera.name for camera in first}) == 3

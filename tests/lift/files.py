@@ -73,7 +73,13 @@ def coco(path: Path, *films: Film) -> Path:
 def alphapose(path: Path, *films: Film) -> Path:
     """As AlphaPose writes it with a tracker."""
     results = [
-        {"image_id": f"{frame}.jpg", "category_id": 1, "keypoints": _flat(film, frame), "score": 2.9, "idx": [number + 1.0]}
+        {
+            "image_id": f"{frame}.jpg",
+            "category_id": 1,
+            "keypoints": _flat(film, frame),
+            "score": 2.9,
+            "idx": [number + 1.0],
+        }
         for frame in _frames(films)
         for number, film in enumerate(films)
     ]

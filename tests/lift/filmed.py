@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ablate.data.config import DataConfig
+from ablate.data.recording import Recording
+from ablate.data.synthetic import read
 from tests.motion import recording
 
 Array = npt.NDArray[np.floating[Any]]
@@ -65,8 +68,8 @@ def keypoints(joints_TJ3: Array) -> Array:
     """COCO's keypoints (T, 17, 3) of Human3.6M's joints, in any right-handed axes: the body's as they are, a face at
     fixed places of the head."""
     up_T3 = _unit(joints_TJ3[:, HEAD] - joints_TJ3[:, NECK_NOSE])
-    left_T3 = joints_TJ3[:, LEFT_SHOULDER] - joints_TJ3[:, RIGHT_SHOULDER]
-    left_T3 = _unit(left_T3 - (left_T3 * up_T3).sum(-1, keepdims=True) * up_T3)
+    across_T3 = joints_TJ3[:, LEFT_SHOULDER] - joints_TJ3[:, RIGHT_SHOULDER]
+    left_T3 = _unit(across_T3 - (across_T3 * up_T3).sum(-1, keepdims=True) * up_T3)
     axes_T33 = np.stack([left_T3, np.cross(left_T3, up_T3), up_T3], axis=1)
     middle_T3 = joints_TJ3[:, HEAD] - BELOW_HEAD * up_T3
     return np.concatenate([middle_T3[:, None] + FACE @ axes_T33, joints_TJ3[:, list(BODY)]], axis=1)
@@ -76,28 +79,39 @@ def _seen(world_TJ3: Array, rng: np.random.Generator, size: tuple[int, int], foc
     """Camera axes (x right, y down, z forward) of a camera at 0.8 to 2.2 m that looks at the middle of the motion."""
     low, high = world_TJ3.min(axis=(0, 1)), world_TJ3.max(axis=(0, 1))
     middle = (low + high) / 2
-    reach = float(np.linalg.norm(world_TJ3 - middle, axis=-1).max())
-    distance = max(rng.uniform(3, 6), reach + 1.1 * 2 * focal / min(size) * reach)
+    reach = float(np.linalg.norm((world_TJ3 - middle)[..., :2], axis=-1).max())
+    room = max(2 * focal / size[0] * reach, focal / size[1] * float(high[2] - low[2]))
+    distance = max(rng.uniform(3, 6), reach + 1.1 * room)
     azimuth, height = rng.uniform(0, 2 * math.pi), rng.uniform(0.8, 2.2)
     centre = np.array([middle[0] + distance * math.cos(azimuth), middle[1] + distance * math.sin(azimuth), height])
     forward = _unit(middle - centre)
     right = _unit(np.cross(forward, (0, 0, 1)))
-    return (world_TJ3 - centre) @ np.stack([right, np.cross(forward, right), forward], axis=1)
+    seen_TJ3: Array = (world_TJ3 - centre) @ np.stack([right, np.cross(forward, right), forward], axis=1)
+    return seen_TJ3
 
 
 def _errors(xy_TK2: Array, fps: float, rng: np.random.Generator) -> Array:
     """Unit errors (T, K, 2) scaled to pixels, which last for some frames."""
     box_T2 = xy_TK2.max(axis=1) - xy_TK2.min(axis=1)
     scale_T = np.sqrt(0.53 * box_T2.prod(axis=-1))
-    memory, errors = MEMORY ** (50 / fps), rng.standard_normal(xy_TK2.shape)
+    memory = MEMORY ** (50 / fps)
+    errors: Array = rng.standard_normal(xy_TK2.shape)
     for frame in range(1, len(errors)):
         errors[frame] = memory * errors[frame - 1] + math.sqrt(1 - memory**2) * errors[frame]
-    return errors * scale_T[:, None, None] * APART_K[:, None]
+    errors *= scale_T[:, None, None] * APART_K[:, None]
+    return errors
 
 
 def swaying(frames: int, seed: int = 0) -> Array:
     """Somebody who sways and swings every joint (T, 17, 3), metres, z up, at 50 Hz."""
     return recording("Swaying", "Swaying", frames, seed).world_TJ3
+
+
+def walking(seconds: float = 2) -> Array:
+    """Somebody of the program's own synthetic motion (T, 17, 3) who walks."""
+    (found, *_) = read(DataConfig(clip_seconds=seconds)).splits["test"]
+    assert isinstance(found, Recording)
+    return found.world_TJ3
 
 
 def _unit(vector_3: Array) -> Array:

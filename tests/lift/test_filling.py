@@ -6,12 +6,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from ablate.data.keypoints import COCO
 from ablate.data.skeleton import MIRROR, NAMES
 from ablate.errors import DataError
 from ablate.lift.filling import grid, sampled, track
-from ablate.lift.joints import COCO
 from ablate.lift.people import Person
-from tests.lift.filmed import Array, film, swaying
+from tests.lift.filmed import Array, film, walking
 
 
 def person(xy_TK2: Array, score_TK: Array | None = None) -> Person:
@@ -22,7 +22,7 @@ def person(xy_TK2: Array, score_TK: Array | None = None) -> Person:
 @pytest.fixture(scope="module")
 def shot() -> tuple[Array, Array]:
     """COCO's keypoints and Human3.6M's joints in the picture, without noise."""
-    one = film(swaying(30), np.random.default_rng(0), noise=0)
+    one = film(walking(0.6), np.random.default_rng(0), noise=0)
     return one.xy_TK2, one.truth_TJ3[..., :2] / one.truth_TJ3[..., 2:] * one.focal + np.array(one.size) / 2
 
 
@@ -53,7 +53,7 @@ def test_a_mirrored_person_has_mirrored_joints(shot: tuple[Array, Array]) -> Non
 
 
 def test_gaps_are_linear_inside_and_held_at_the_ends() -> None:
-    line = np.broadcast_to(np.arange(10.0)[:, None, None], (10, 17, 2)).copy() + np.arange(17)[:, None]
+    line = np.arange(10.0)[:, None, None] + np.arange(17.0)[:, None] + np.zeros((10, 17, 2))
     score = np.ones((10, 17))
     wrist, truth = COCO.index("left_wrist"), line.copy()
     score[:2, wrist] = score[4:7, wrist] = score[9:, wrist] = 0

@@ -47,6 +47,12 @@ def told(lifter: Path, *arguments: str, file: str = "k.json") -> dict[str, Any]:
     return found
 
 
+def poses(path: str) -> dict[str, Any]:
+    """The arrays of an npz of ours."""
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
 def left() -> set[str]:
     """The files that there are beside the keypoints, hidden ones among them."""
     return {path.name for path in Path().iterdir()} - {"k.json"}
@@ -54,8 +60,7 @@ def left() -> set[str]:
 
 def test_an_npz_holds_the_poses_and_everything_needed_to_read_them(lifter: Path, shot: Film) -> None:
     info = told(lifter, *VIDEO, "--focal", "1900", "--out", "p.npz", "--hypotheses", "3", "--seed", "7")
-    with np.load("p.npz", allow_pickle=False) as archive:
-        found = {name: archive[name] for name in archive.files}
+    found = poses("p.npz")
     assert set(found) == {"info", *(f"1/{name}" for name in KEYS)}
     shapes = {name: found[f"1/{name}"].shape for name in KEYS}
     assert shapes == {name: (40, *shape) for name, shape in KEYS.items()}
@@ -68,7 +73,12 @@ def test_an_npz_holds_the_poses_and_everything_needed_to_read_them(lifter: Path,
     said = json.loads(str(found["info"]))
     assert said == {name: value for name, value in info.items() if name != "files"}
     assert said["joints"] == list(NAMES)
-    assert (said["fps"], said["size_px"], said["focal_px"], said["focal_assumed"]) == (50.0, [1920, 1080], 1900.0, False)
+    assert (said["fps"], said["size_px"], said["focal_px"], said["focal_assumed"]) == (
+        50.0,
+        [1920, 1080],
+        1900.0,
+        False,
+    )
     assert said["sampling"] == {"hypotheses": 3, "steps": 1, "flip": True, "seed": 7}
     assert said["lifter"]["host"] == "d3dp"
     assert said["provenance"].keys() >= {"commit", "command", "ablate", "device", "torch", "started"}
@@ -87,8 +97,7 @@ KEYS: dict[str, tuple[int, ...]] = {
 
 def test_csv_and_bvh_hold_the_same_poses(lifter: Path) -> None:
     told(lifter, *VIDEO, "--out", "p.npz", "--out", "p.csv", "--out", "p.bvh")
-    with np.load("p.npz") as archive:
-        pose, placed, spread = (archive[f"1/{name}"] for name in ("pose_m", "placed_m", "spread_m"))
+    pose, placed, spread = (poses("p.npz")[f"1/{name}"] for name in ("pose_m", "placed_m", "spread_m"))
     table = pd.read_csv("p.csv")
     assert len(table) == 40 * 17
     assert table["joint"].tolist() == list(NAMES) * 40
@@ -108,35 +117,35 @@ def test_csv_and_bvh_hold_the_same_poses(lifter: Path) -> None:
 def test_the_same_again_is_the_same_and_another_seed_is_not(lifter: Path) -> None:
     for name, seed in (("a", "0"), ("b", "0"), ("c", "1")):
         told(lifter, *VIDEO, "--out", f"{name}.npz", "--seed", seed)
-    a, b, c = (np.load(f"{name}.npz")["1/pose_m"] for name in "abc")
+    a, b, c = (poses(f"{name}.npz")["1/pose_m"] for name in "abc")
     np.testing.assert_array_equal(a, b)
     assert np.abs(a - c).max() > 1e-3
 
 
 def test_every_layout_is_lifted_to_the_same_poses(lifter: Path, tmp_path: Path, shot: Film) -> None:
-    poses = []
+    found = []
     for kind in files.WRITERS:
         (tmp_path / kind).mkdir()
         path = files.written(tmp_path / kind, kind, shot)
         info = told(lifter, *VIDEO, "--out", f"{kind}.npz", file=str(path))
         assert info["format"] == kind
-        poses.append(np.load(f"{kind}.npz")[f"{next(iter(info['people']))}/pose_m"])
-    for pose in poses[1:]:
-        np.testing.assert_allclose(pose, poses[0], atol=2e-3)
+        found.append(poses(f"{kind}.npz")[f"{next(iter(info['people']))}/pose_m"])
+    for pose in found[1:]:
+        np.testing.assert_allclose(pose, found[0], atol=2e-3)
 
 
 @pytest.mark.parametrize("fps", [25.0, 30.0, 120.0])
 def test_the_videos_own_rate_goes_in_and_comes_out(lifter: Path, fps: float) -> None:
     info = told(lifter, *SIZE, "--fps", str(fps), "--out", "p.npz", "--out", "p.csv")
     assert info["fps"] == fps
-    assert np.load("p.npz")["1/pose_m"].shape == (40, 17, 3)
+    assert poses("p.npz")["1/pose_m"].shape == (40, 17, 3)
     assert pd.read_csv("p.csv")["seconds"].iloc[-1] == pytest.approx(39 / fps, abs=1e-6)
 
 
 def test_the_rate_that_the_lifter_knows_counts(lifter: Path) -> None:
     told(lifter, *SIZE, "--fps", "25", "--rate", "25", "--out", "same.npz")
     told(lifter, *VIDEO, "--out", "fifty.npz")
-    np.testing.assert_array_equal(np.load("same.npz")["1/pose_m"], np.load("fifty.npz")["1/pose_m"])
+    np.testing.assert_array_equal(poses("same.npz")["1/pose_m"], poses("fifty.npz")["1/pose_m"])
 
 
 def test_several_people_each_have_their_own(lifter: Path, shot: Film) -> None:
@@ -147,13 +156,24 @@ def test_several_people_each_have_their_own(lifter: Path, shot: Film) -> None:
     assert set(info["people"]) == {"0", "1"}
     assert [Path(name).name for name in info["files"]] == ["p.npz", "p-0.bvh", "p-1.bvh", "p.csv"]
     assert set(pd.read_csv("p.csv")["person"]) == {0, 1}
-    both = np.load("p.npz")
+    both = poses("p.npz")
     assert "2/pose_m" not in both
     told(lifter, *VIDEO, "--out", "one.npz", "--out", "one.bvh", "--person", "1", file="two.json")
-    one = np.load("one.npz")
+    one = poses("one.npz")
     assert "0/pose_m" not in one
     np.testing.assert_array_equal(one["1/pose_m"], both["1/pose_m"])
     assert Path("one.bvh").read_text() == Path("p-1.bvh").read_text()
+
+
+def test_only_a_few_of_those_left_out_are_told(lifter: Path, shot: Film) -> None:
+    score, passing = shot.score_TK[None].repeat(9, axis=0), range(1, 9)
+    points = np.stack([shot.xy_TK2 + 5 * person for person in range(9)])
+    for person in passing:
+        score[person, : 4 * person] = score[person, 4 * person + 2 :] = 0
+    np.savez("nine.npz", keypoints=points.swapaxes(0, 1), scores=score.swapaxes(0, 1), fps=50.0, size=(1920, 1080))
+    shown = ablate_("lift", "nine.npz", "--checkpoint", lifter, "--out", "p.npz").stdout
+    assert shown.count("left out: found in 2 frames only") == 5
+    assert "and 3 more people left out" in shown
 
 
 def test_what_was_filled_and_assumed_is_told(lifter: Path, shot: Film) -> None:
@@ -174,13 +194,13 @@ def test_what_was_filled_and_assumed_is_told(lifter: Path, shot: Film) -> None:
         "p.npz",
     ):
         assert text in shown
-    assert np.load("p.npz")["1/filled"].sum() == 5 * 17 + 4
+    assert poses("p.npz")["1/filled"].sum() == 5 * 17 + 4
 
 
 def test_a_deterministic_lifter_has_one_pose_and_no_spread(tmp_path: Path) -> None:
     lifter = files.lifter(tmp_path / "m.safetensors", "mixste")
     assert told(lifter, *VIDEO, "--out", "p.npz", "--out", "p.csv")["sampling"]["hypotheses"] == 1
-    assert np.isnan(np.load("p.npz")["1/spread_m"]).all()
+    assert np.isnan(poses("p.npz")["1/spread_m"]).all()
     assert pd.read_csv("p.csv")["spread_m"].isna().all()
     message = refused("lift", "k.json", "--checkpoint", lifter, *VIDEO, "--out", "q.npz", "--hypotheses", "2")
     assert "deterministic" in message
@@ -190,7 +210,7 @@ def test_a_single_frame_and_a_picture_higher_than_wide_are_lifted(lifter: Path) 
     one = film(swaying(1), np.random.default_rng(0), size=(1080, 1920))
     files.npz(Path("one.npz"), one)
     told(lifter, "--out", "p.npz", "--out", "p.bvh", "--render", "p.gif", file="one.npz")
-    assert np.isfinite(np.load("p.npz")["1/placed_m"]).all()
+    assert np.isfinite(poses("p.npz")["1/placed_m"]).all()
 
 
 def test_the_animation_shows_the_seconds_asked_for(lifter: Path) -> None:
@@ -204,6 +224,13 @@ def test_the_animation_shows_the_seconds_asked_for(lifter: Path) -> None:
     half = first.shape[1] // 2
     for side in (first[:, :half], first[:, half:]):
         assert (np.ptp(side, axis=-1) > 60).any()  # limbs are coloured
+
+
+def test_without_ffmpeg_there_is_no_mp4(lifter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    arguments = ("k.json", "--checkpoint", lifter, *VIDEO, "--out", "p.npz", "--render", "p.mp4")
+    assert "ffmpeg, which mp4 needs, is not installed; name a .gif" in " ".join(refused("lift", *arguments).split())
+    assert left() == set()
 
 
 def wrong(name: str, lifter: Path) -> tuple[str, ...]:
@@ -268,7 +295,7 @@ def test_what_is_there_is_replaced_only_by_force(lifter: Path) -> None:
     assert left() == {"p.npz"}
     assert ablate_(*arguments, "--force").exit_code == 0
     assert left() == {"p.npz", "p.csv"}
-    assert np.load("p.npz")["1/pose_m"].shape == (40, 17, 3)
+    assert poses("p.npz")["1/pose_m"].shape == (40, 17, 3)
 
 
 def test_weights_that_come_along_are_taken_where_none_are_named(
@@ -278,7 +305,7 @@ def test_weights_that_come_along_are_taken_where_none_are_named(
     assert "name a file of weights by --checkpoint" in refused("lift", "k.json", *VIDEO, "--out", "p.npz")
     monkeypatch.setattr(lifting, "SHIPPED", lifter)
     assert ablate_("lift", "k.json", *VIDEO, "--out", "p.npz").exit_code == 0
-    assert lifter.name == json.loads(str(np.load("p.npz")["info"]))["lifter"]["file"]
+    assert lifter.name == json.loads(str(poses("p.npz")["info"]))["lifter"]["file"]
 
 
 def test_damaged_weights_leave_nothing_behind(tmp_path: Path) -> None:
@@ -298,9 +325,13 @@ def test_damaged_weights_leave_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_nothing_behind() -> None:
-    with pytest.raises(InputError, match="a.npz"), outputs.promised([Path("a.npz")], force=False) as parts:
-        parts[Path("a.npz")].write_bytes(b"half")
-        raise OSError(28, "No space left on device")
+    def fill() -> None:
+        with outputs.promised([Path("a.npz")], force=False) as parts:
+            parts[Path("a.npz")].write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(InputError, match=r"a\.npz: can't be written \(No space left on device\)"):
+        fill()
     assert left() == set()
 
 
@@ -308,14 +339,16 @@ def test_what_comes_along_lifts_motion_that_it_never_saw(monkeypatch: pytest.Mon
     if not SHIPPED.is_file():
         pytest.skip("no lifter comes along")
     from ablate.data.config import DataConfig
+    from ablate.data.recording import Recording
     from ablate.data.synthetic import read as motion
 
     errors = []
-    for number, one in enumerate(motion(DataConfig(clip_seconds=3), Path()).splits["test"][:4]):
+    for number, one in enumerate(list(motion(DataConfig(clip_seconds=3)).splits["test"])[:4]):
+        assert isinstance(one, Recording)
         shot = film(one.world_TJ3, np.random.default_rng(number))
         files.npz(Path("s.npz"), shot)
         assert ablate_("lift", "s.npz", "--out", "p.npz", "--force").exit_code == 0
         truth = shot.truth_TJ3 - shot.truth_TJ3[:, :1]
-        errors.append(np.linalg.norm(np.load("p.npz")["1/pose_m"] - truth, axis=-1).mean())
+        errors.append(np.linalg.norm(poses("p.npz")["1/pose_m"] - truth, axis=-1).mean())
     assert SHIPPED.stat().st_size < 5e6
     assert np.mean(errors) < 0.12

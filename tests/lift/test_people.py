@@ -20,7 +20,9 @@ def walks(frames: int = 40) -> tuple[Array, Array]:
     return 900 + still + way, 900 + still[::-1] - way - np.array([0, 90.0])
 
 
-def found(*people_TK2: Array, frames: list[list[int]] | None = None, tracks: list[list[str]] | None = None) -> Detections:
+def found(
+    *people_TK2: Array, frames: list[list[int]] | None = None, tracks: list[list[str]] | None = None
+) -> Detections:
     """Detections of several people, in the order that a detector might find them: changing from frame to frame."""
     rng = np.random.default_rng(1)
     rows: list[tuple[int, str | None, Array]] = []
@@ -75,6 +77,16 @@ def test_a_person_found_twice_in_a_frame_is_one() -> None:
     one, _ = walks()
     kept, left_out = people(found(one, one + 3.0))
     assert (len(kept), left_out) == (1, {})
+
+
+def test_a_detection_of_nothing_is_nobody(tmp_path: Path) -> None:
+    near = film(swaying(30), np.random.default_rng(0), noise=0)
+    far = film(swaying(30, seed=1), np.random.default_rng(3), noise=0)
+    far.xy_TK2[:] += 400
+    far.score_TK[8:18] = 0
+    kept, left_out = people(read(files.mmpose(tmp_path / "a.json", near, far)))
+    assert not left_out
+    assert sorted(int(person.found_T.sum()) for person in kept) == [20, 30]
 
 
 def test_people_come_from_the_frame_that_they_are_first_seen_in() -> None:

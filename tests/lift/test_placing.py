@@ -31,7 +31,9 @@ def test_distance_scales_with_the_focal_length() -> None:
     truth, pixels = shot()
     nothing = np.zeros(truth.shape[:2], np.bool_)
     pose, seen = truth - truth[:, :1], normalise_screen(pixels, WIDE)
-    near, far = (placed(pose, seen, nothing, focal=focal, size=WIDE, fps=50.0)[:, 2].mean() for focal in (950.0, 1900.0))
+    near, far = (
+        placed(pose, seen, nothing, focal=focal, size=WIDE, fps=50.0)[:, 2].mean() for focal in (950.0, 1900.0)
+    )
     assert near == pytest.approx(far / 2, rel=0.05)
 
 

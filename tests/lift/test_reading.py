@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ablate.data.keypoints import COCO, KEYPOINTS, PICKED, list_of
 from ablate.errors import DataError
-from ablate.lift.joints import COCO, KEYPOINTS, PICKED, list_of
 from ablate.lift.reading import FORMATS, read
 from tests.lift import files
 from tests.lift.filmed import Film, film, swaying
@@ -85,7 +85,7 @@ def test_a_person_whom_an_npz_has_not_in_a_frame_is_no_detection(tmp_path: Path,
     np.savez(tmp_path / "a.npz", keypoints=points)
     found = read(tmp_path / "a.npz")
     assert [found.track_N.count(track) for track in ("1", "2")] == [12, 8]
-    assert found.fps is found.size is found.keypoints is None
+    assert (found.fps, found.size, found.keypoints) == (None, None, None)
 
 
 def test_an_npz_says_what_it_knows(tmp_path: Path, shot: Film) -> None:

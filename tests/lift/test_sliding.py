@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import models
+from ablate.data.windows import Index
 from ablate.errors import NotFinite
 from ablate.lift import sliding
 from ablate.lift.sliding import Sampling, blend, draws, lift, starts
@@ -56,7 +57,7 @@ def test_weights_are_smooth_and_all_but_nothing_at_a_windows_ends() -> None:
     assert np.abs(np.diff(weight_F)).max() < 0.05
 
 
-def jumps(pose_TJ3: Array, edge_W: Array) -> tuple[float, float]:
+def jumps(pose_TJ3: Array, edge_W: Index) -> tuple[float, float]:
     """How much the velocity changes from frame to frame, at these frames and their neighbours, and elsewhere."""
     change_T = np.linalg.norm(np.diff(pose_TJ3, n=2, axis=0), axis=-1).mean(axis=-1)
     near = np.zeros(len(change_T), np.bool_)
@@ -67,16 +68,20 @@ def jumps(pose_TJ3: Array, edge_W: Array) -> tuple[float, float]:
 
 def test_no_jump_shows_where_windows_begin_and_end(x2d_TJ2: Array) -> None:
     lifter = made("mixste")
+    drift_FC = torch.linspace(-0.3, 0.3, FRAMES)[:, None] * torch.randn(32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():  # what a window says of a frame shifts with the frame's place in it
+        lifter.denoiser.frame_embedding.copy_(drift_FC)
     blended = lift(lifter, FRAMES, x2d_TJ2, Sampling(), CPU).pose_TJ3
     start_W = starts(len(x2d_TJ2), FRAMES)[1:-1]
     at, elsewhere = jumps(blended, np.concatenate([start_W, start_W + FRAMES]))
-    assert at < 1.25 * elsewhere
+    assert at < 2 * elsewhere
     whole = len(x2d_TJ2) // FRAMES
     with torch.inference_mode():
         windows = torch.from_numpy(x2d_TJ2[: whole * FRAMES].reshape(whole, FRAMES, 17, 2))
         end_to_end = lifter.lift(windows)[:, -1, 0].reshape(-1, 17, 3).numpy()
-    at, elsewhere = jumps(end_to_end, np.arange(1, whole) * FRAMES)
-    assert at > 3 * elsewhere  # what blending is for
+    bare_at, bare_elsewhere = jumps(end_to_end, np.arange(1, whole) * FRAMES)
+    assert bare_at > 50 * bare_elsewhere  # what blending is for
+    assert at < bare_at / 20
 
 
 def test_in_the_middle_of_a_window_the_pose_is_that_windows(x2d_TJ2: Array) -> None:

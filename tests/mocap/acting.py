@@ -90,7 +90,7 @@ def acted(frames: int, seed: int = 0, pace: float = 1.0) -> dict[str, Array]:
     """Angles in degrees (T, dof) of each bone that moves, and the root's way: somebody who sways on the spot."""
     rng = np.random.default_rng(seed)
     time_T1 = pace * np.arange(frames)[:, None] / 120
-    values = {}
+    values: dict[str, Array] = {}
     for name, dof in [("root", "tx ty tz rx ry rz"), *((bone[0], bone[5]) for bone in BONES if bone[5])]:
         count = len(dof.split())
         size, phase = rng.uniform(3, 15, count), rng.uniform(0, 6, count)

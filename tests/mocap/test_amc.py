@@ -23,6 +23,7 @@ REAL = pytest.mark.skipif(not RAW.is_dir(), reason="the capture files are not be
 def world(path: Path, fps: float = 120.0) -> Array:
     """The 17 joints of an AMC, metres, z up."""
     motion = read_amc(path, read_asf(next(path.parent.glob("*.asf"))), 120.0)
+    assert motion.unit is not None
     assert motion.unit == pytest.approx(acting.UNIT)
     _, found = recognise(path, motion.names)
     return upright(pick(found, positions(resample(motion, fps)))) * motion.unit

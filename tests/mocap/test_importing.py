@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from ablate.cli import app
+from ablate.cli.app import app
 from ablate.data import load
 from ablate.data.cmu import LICENCE
 from ablate.data.config import DataConfig

@@ -24,11 +24,13 @@ def everything(record: Record, *, protocol: str = "exact", shares: bool = False)
     if record.metrics[0].hypotheses > 1:
         for place, name in enumerate(AGGREGATIONS):
             if name not in {m.aggregation for m in record.metrics}:
-                kind = {"aggregation": name, "oracle": name in ORACLES}
-                more += [m._replace(value=m.value - 0.1 * place, **kind) for m in last]
+                oracle = name in ORACLES
+                more += [m._replace(value=m.value - 0.1 * place, aggregation=name, oracle=oracle) for m in last]
     plain = [m for m in last if m.metric == "mpjpe"]
     measures = {**FURTHER, **({"pck_150": "%", "auc": "%"} if shares else {})}
-    more += [m._replace(metric=metric, unit=unit, value=m.value / 10) for m in plain for metric, unit in measures.items()]
+    more += [
+        m._replace(metric=metric, unit=unit, value=m.value / 10) for m in plain for metric, unit in measures.items()
+    ]
     own = (*record.metrics, *more)
     other = tuple(
         m._replace(protocol="reference", value=m.value + AHEAD) for m in own if m.step == m.steps and not m.action
@@ -148,9 +150,7 @@ def test_of_shares_the_highest_is_best() -> None:
 def of(records: Sequence[Record], truths: Sequence[str]) -> list[Record]:
     """The records as ones of 3dhp, each with a ground truth."""
     data = [{"name": "3dhp", "input": "gt", "annotations": truth} for truth in truths]
-    return [
-        replace(record, config={**record.config, "data": data[i % len(data)]}) for i, record in enumerate(records)
-    ]
+    return [replace(record, config={**record.config, "data": data[i % len(data)]}) for i, record in enumerate(records)]
 
 
 def test_a_table_says_which_ground_truth_of_3dhp_it_is_of() -> None:

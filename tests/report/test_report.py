@@ -43,7 +43,7 @@ def small() -> list[Record]:
 
 
 def test_the_report_is_complete(made: Path) -> None:
-    names = ("main", "front", "validation", "per_action", "per_step")
+    names = ("main", "front", "validation", "per_action", "per_step", "hypotheses", "hypotheses_p_mpjpe")
     pictures = ("pareto", "slice_tcep_keep_ratio", "slice_mgptp_keep_ratio", "strip", "curves")
     expected = {"report.md", "results.csv"}
     expected |= {f"tables/{name}.{suffix}" for name, suffix in itertools.product(names, ("md", "tex", "csv"))}
@@ -79,7 +79,7 @@ def test_results_give_back_every_number(made: Path) -> None:
     records = factory.study(hypotheses=5, steps=2)
     frame = pd.read_csv(made / "results.csv", keep_default_na=False, na_values={"value": []})
     assert list(frame.columns[:7]) == ["study", "trial", "label", "group", "seed", factory.KEEP, factory.CLUSTERS]
-    assert list(frame.columns[7:]) == [*results.METRIC, "oracle", "value"]
+    assert list(frame.columns[7:]) == [*results.METRIC, "oracle", "value", "headline"]
     stored = {
         (row["trial"], row["seed"], *(str(row[name]) for name in results.METRIC), row["oracle"]): row["value"]
         for row in frame.to_dict("records")

@@ -14,8 +14,8 @@ the middle of the head where it wasn't found, as from behind. The rest:
 |           | Human3.6M and in captured motion, where it lies 13 cm above the shoulders and up to 6 cm before them   |
 | head      | just above the middle of the head, seen from the thorax: neither set has it at the crown               |
 
-Legend: T frames, N detections, K keypoints of a detector, A anchors (points of which joints are combined), J = 17 joints,
-H the two anchors on the head.
+Legend: T frames, N detections, K keypoints of a detector, A anchors (points of which joints are combined), J = 17
+joints, H the two anchors on the head.
 """
 
 from collections.abc import Mapping, Sequence
