@@ -83,8 +83,8 @@ def clean(
     """List, or with --delete drop, what is no longer needed.
 
     Without a study: what killed processes left, checkpoints of finished trainings, caches of benchmarks whose files are
-    gone or have changed, and what the scheduler's jobs (--launcher) that have ended left. With studies: also the weights that none of these studies uses. Records are never
-    touched.
+    gone or have changed, and what the scheduler's jobs (--launcher) that have ended left. With studies: also the
+    weights that none of these studies uses. Records are never touched.
 
     Example: ablate clean pruning_ratio pruning_ratio_cmu
     """

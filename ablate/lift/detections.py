@@ -3,6 +3,7 @@
 Legend: N detections, K keypoints.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -49,8 +50,10 @@ class Detections:
 def detection(where: str, frame: int, track: str | None, points: Any, scores: Any = None) -> Detection:
     """A detection of a file's own numbers: ``points`` x, y or x, y, score for each keypoint, nested or flat.
 
-    ``scores`` where these are apart. A keypoint that is null or NaN was not found. Raises DataError with the place.
+    ``scores`` where these are apart. A keypoint that is null or NaN was not found. ``track`` becomes part of names of
+    files and columns, so it keeps letters, digits, dots and dashes only. Raises DataError with the place.
     """
+    track = None if track is None else re.sub(r"[^\w.-]+", "_", track)
     try:
         points_KC = np.asarray(points, np.float64)
         score_K = None if scores is None else np.asarray(scores, np.float64).reshape(-1)

@@ -28,10 +28,15 @@ def measured(records: Sequence[Record], field: str) -> str:
 
 
 def data(records: Sequence[Record]) -> str:
-    """What was evaluated on; of 3dhp with the ground truth that its files hold, of which there are two."""
+    """What was evaluated on; of 3dhp with the ground truth that its files hold, of which there are two; and whether
+    nobody was held out of training."""
     truths = distinct(records, "config.data.annotations")
     mixed = ": two ground truths, whose errors can't be compared" if len(truths) > 1 else ""
-    return fact(records, "config.data.name") + (f" ({listed(truths)}{mixed})" if truths else "")
+    seen = sum(record.config["data"].get("hold_out") is False for record in records)
+    some = "" if seen == len(records) else f"in {seen} of {len(records)} records "
+    notes = [f" ({listed(truths)}{mixed})"] if truths else []
+    notes += [f", {some}trained on the validation subjects as well"] if seen else []
+    return fact(records, "config.data.name") + "".join(notes)
 
 
 def flip(records: Sequence[Record]) -> str:

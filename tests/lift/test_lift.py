@@ -165,6 +165,18 @@ def test_several_people_each_have_their_own(lifter: Path, shot: Film) -> None:
     assert Path("one.bvh").read_text() == Path("p-1.bvh").read_text()
 
 
+def test_a_track_of_any_name_stays_in_its_folder(lifter: Path, shot: Film) -> None:
+    content = json.loads(files.mmpose(Path("two.json"), shot, shot).read_text())
+    for entry in content["instance_info"]:
+        for name, person in zip(("../../me, too", "you"), entry["instances"], strict=True):
+            person["track_id"] = name
+    Path("two.json").write_text(json.dumps(content))
+    info = told(lifter, *VIDEO, "--out", "p.bvh", "--out", "p.csv", file="two.json")
+    assert [Path(name).name for name in info["files"]] == ["p-.._.._me_too.bvh", "p-you.bvh", "p.csv"]
+    assert left() == {"two.json", "p-.._.._me_too.bvh", "p-you.bvh", "p.csv"}
+    assert set(pd.read_csv("p.csv")["person"]) == {".._.._me_too", "you"}
+
+
 def test_only_a_few_of_those_left_out_are_told(lifter: Path, shot: Film) -> None:
     score, passing = shot.score_TK[None].repeat(9, axis=0), range(1, 9)
     points = np.stack([shot.xy_TK2 + 5 * person for person in range(9)])

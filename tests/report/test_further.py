@@ -159,6 +159,18 @@ def test_a_table_says_which_ground_truth_of_3dhp_it_is_of() -> None:
     assert all("two ground truths, whose errors can't be compared" in table.notes[0] for table in two.values())
 
 
+def test_a_table_says_when_nobody_was_held_out_of_training() -> None:
+    every = [
+        replace(record, config={**record.config, "data": {"name": "h36m", "input": "gt", "hold_out": False}})
+        for record in study()
+    ]
+    said = "h36m, trained on the validation subjects as well;"
+    assert all(said in table.notes[0] for table in tables_of(every, ABOUT).values())
+    some = [*study()[1:], every[0]]
+    assert f"in 1 of {len(some)} records trained on the validation" in tables_of(some, ABOUT)["main"].notes[0]
+    assert not any("trained on the validation" in note for t in tables_of(study(), ABOUT).values() for note in t.notes)
+
+
 def test_results_csv_says_which_rows_are_the_headlines() -> None:
     frame = frame_of(study(protocol="reference"), ABOUT)
     errors = frame[frame["split"] != ""]
