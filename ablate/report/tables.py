@@ -1,11 +1,12 @@
 """One table, written three ways: Markdown and LaTeX for people, CSV with full precision for programs.
 
-What is bold or underlined is decided here once, from means, spreads and seeds, and the caption states the rule.
+What is bold is decided in ablate.statistics, once for every form; the caption states the rule.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,8 @@ BREAK = r"\\"
 
 # The text width of a two-column paper at LaTeX's footnotesize and the gap between columns, in characters.
 PAGE_WIDTH, GAP = 112, 1.5
+# Its height in such lines, less caption and rules, and the characters of a line of notes.
+PAGE_LINES, NOTE_WIDTH = 56, 115
 
 # What LaTeX reads as a command, and the signs that tables use.
 _LATEX = str.maketrans(
@@ -58,7 +61,9 @@ class Column:
     """A quantity of every configuration; ``mean``, ``std`` and ``seeds`` share the table's labels as their index.
 
     ``std`` None: the value is exact, the same for each seed. ``ranked``: lower is better (``larger``: higher), and the
-    best are marked. The spread is shown then, or where ``spreads`` says so (it always stands in the CSV).
+    labels in ``best`` are bold: the best and what can't be told from it, paired as ``pairing`` says. The spread is
+    shown then, or where ``spreads`` says so (it always stands in the CSV). ``signed`` shows a plus sign as well;
+    ``least``: below it a number is shown as "<" and that.
     """
 
     key: str
@@ -70,16 +75,26 @@ class Column:
     ranked: bool = False
     spreads: bool = False
     larger: bool = False
+    best: frozenset[str] = frozenset()
+    pairing: str = ""
+    signed: bool = False
+    least: float | None = None
 
     def texts(self) -> list[str]:
         shown = self.std if self.ranked or self.spreads else None
         spreads = shown if shown is not None else pd.Series(math.nan, index=self.mean.index)
         return [self._text(mean, std) for mean, std in zip(self.mean, spreads, strict=True)]
 
+    def marks(self) -> list[str]:
+        """'best' or '' a row."""
+        return ["best" if self.ranked and label in self.best else "" for label in self.mean.index]
+
     def _text(self, mean: float, std: float) -> str:
         if math.isnan(mean):
             return DASH
-        text = f"{mean:.{self.digits}f}".replace("-", MINUS)
+        if self.least is not None and mean < self.least:
+            return f"<{self.least:.{self.digits}f}"
+        text = f"{mean:{'+' if self.signed else ''}.{self.digits}f}".replace("-", MINUS)
         return text if math.isnan(std) else f"{text} ± {std:.{self.digits}f}"
 
 
@@ -99,23 +114,6 @@ def noise(std: pd.Series, seeds: pd.Series) -> float:
     return math.sqrt(float((weight * std.fillna(0.0) ** 2).sum() / weight.sum())) if weight.sum() else math.nan
 
 
-def ranks(column: Column) -> list[str]:
-    """'best', 'second' or '' a row: the lowest mean and all that exceed it by less than the seed noise are best; of
-    the others, the lowest and those equally near to it are second. All '' where a row rests on one seed. Where larger
-    is better, the highest and those below it.
-    """
-    marks = pd.Series("", index=column.mean.index)
-    measured = (-column.mean if column.larger else column.mean).dropna()
-    if column.std is None or measured.empty or (column.seeds[measured.index] < 2).any():
-        return list(marks)
-    margin = noise(column.std, column.seeds)
-    for mark in ("best", "second"):
-        left = measured[marks[measured.index] == ""]
-        if not left.empty:
-            marks[left.index[(left == left.min()) | (left - left.min() < margin)]] = mark
-    return list(marks)
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
     """``name`` is the files' stem and the LaTeX label. ``heads`` has a row a configuration, its label as the index and
@@ -129,47 +127,81 @@ class Table:
     columns: Sequence[Column]
 
     def texts(self) -> pd.DataFrame:
+        """Every cell as people read it."""
+        return self._texts
+
+    @cached_property
+    def _texts(self) -> pd.DataFrame:
         cells = {column.title: column.texts() for column in self.columns}
         return pd.concat([self.heads, pd.DataFrame(cells, index=self.heads.index, dtype=str)], axis=1)
 
     def marked(self, forms: Mapping[str, str]) -> pd.DataFrame:
-        """For each cell of ``texts`` the form of its rank ('best', 'second', '')."""
-        ranked = {column.title: ranks(column) for column in self.columns if column.ranked}
-        marks = pd.DataFrame(ranked, index=self.heads.index, dtype=str)
+        """For each cell of ``texts`` the form of its mark ('best', '')."""
+        marks = pd.DataFrame({c.title: c.marks() for c in self.columns}, index=self.heads.index, dtype=str)
         return marks.reindex(columns=self.texts().columns, fill_value="").map(forms.__getitem__)
+
+    @cached_property
+    def _markdown(self) -> str:  # a page and a file both want it, and that of a thousand rows takes its time
+        forms = self.marked({"": "{}", "best": "**{}**"})
+        texts = self.texts().map(lambda text: text.replace("|", r"\|"))
+        cells = forms.combine(texts, lambda form, text: form.combine(text, str.format))
+        align = ["left"] * self.heads.shape[1] + ["right"] * len(self.columns)
+        body = cells.to_markdown(index=False, disable_numparse=True, colalign=align)
+        return "\n\n".join([f"**{self.caption}**", body, " ".join(self.notes)])
 
 
 def markdown(table: Table) -> str:
     """The table with its caption and notes, as Markdown."""
-    forms = table.marked({"": "{}", "best": "**{}**", "second": "<u>{}</u>"})
-    texts = table.texts().map(lambda text: text.replace("|", r"\|"))
-    cells = forms.combine(texts, lambda form, text: form.combine(text, str.format))
-    align = ["left"] * table.heads.shape[1] + ["right"] * len(table.columns)
-    body = cells.to_markdown(index=False, disable_numparse=True, colalign=align)
-    return "\n\n".join([f"**{table.caption}**", body, " ".join(table.notes)])
+    return table._markdown
 
 
 def tex(table: Table) -> str:
-    """A ``table*`` of booktabs rules alone; everything a study's author typed is escaped. Columns that don't fit the
-    page go on below, with the heads repeated.
+    """``table*`` of booktabs rules alone; what a study's author typed is escaped. Columns that don't fit the page's
+    width go on below, with the heads repeated, and what doesn't fit its height in further floats of the same number.
     """
-    lines = [
-        r"\begin{table*}[t]",
-        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
-        rf"\caption{{{latex(table.caption)}}}",
-        rf"\label{{tab:{table.name}}}",
-        "\n\\par\\medskip\n".join(_tabular(table, block) for block in _blocks(table)),
-        rf"\par\smallskip\parbox{{\linewidth}}{{{latex(' '.join(table.notes))}}}",
-        r"\end{table*}",
-    ]
+    floats = _floats(table)
+    lines: list[str] = []
+    for number, parts in enumerate(floats):
+        caption = latex(table.caption) + (" (continued)" if number else "")
+        lines += [
+            r"\begin{table*}[t]",
+            r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+            *([r"\addtocounter{table}{-1}"] if number else []),
+            rf"\caption{{{caption}}}",
+            *([] if number else [rf"\label{{tab:{table.name}}}"]),
+            "\n\\par\\medskip\n".join(_tabular(table, titles, rows) for titles, rows in parts),
+        ]
+        if number == len(floats) - 1:
+            lines.append(rf"\par\smallskip\parbox{{\linewidth}}{{{latex(' '.join(table.notes))}}}")
+        lines.append(r"\end{table*}")
     return "\n".join(lines) + "\n"
+
+
+def _floats(table: Table) -> list[list[tuple[list[str], slice]]]:
+    """Runs of columns and of rows, as many in a float as a page is high; the notes are to fit below any of them."""
+    room = PAGE_LINES - math.ceil(len(" ".join(table.notes)) / NOTE_WIDTH)
+    blocks, count = _blocks(table), len(table.heads)
+    head = 2 + max(len(_words(title)) for title in table.texts().columns)
+    step = max(1, room - head)
+    floats: list[list[tuple[list[str], slice]]] = []
+    used = math.inf
+    for start in range(0, count, step):
+        rows = slice(start, min(start + step, count))
+        for titles in blocks:
+            height = head + rows.stop - rows.start
+            if used + height > room:
+                floats.append([])
+                used = 0
+            floats[-1].append((titles, rows))
+            used += height
+    return floats
 
 
 def _blocks(table: Table) -> list[list[str]]:
     """The columns' titles, cut into as few runs as the page's width allows."""
     texts = table.texts()
     widths = {
-        title: GAP + max(map(len, [*_words(title), *map(str, texts[title])])) for title in map(str, texts.columns)
+        title: GAP + max(map(_width, [*_words(title), *map(str, texts[title])])) for title in map(str, texts.columns)
     }
     heads = sum(widths[str(title)] for title in table.heads.columns)
     blocks: list[list[str]] = []
@@ -183,10 +215,17 @@ def _blocks(table: Table) -> list[list[str]]:
     return blocks
 
 
-def _tabular(table: Table, titles: Sequence[str]) -> str:
+def _width(text: str) -> float:
+    """In characters; capitals take half as much again."""
+    return len(text) + sum(sign.isupper() for sign in text) / 2
+
+
+def _tabular(table: Table, titles: Sequence[str], rows: slice) -> str:
     chosen = [*table.heads.columns, *titles]
-    commands = table.marked({"": "", "best": "textbf:--rwrap;", "second": "underline:--rwrap;"})[chosen]
-    styler = table.texts()[chosen].style.apply(lambda _: commands, axis=None).hide(axis="index").format(latex)
+    commands = table.marked({"": "", "best": "textbf:--rwrap;"})[chosen].iloc[rows]
+    styler = (
+        table.texts()[chosen].iloc[rows].style.apply(lambda _: commands, axis=None).hide(axis="index").format(latex)
+    )
     sides = dict.fromkeys(table.heads.columns, "l") | dict.fromkeys(titles, "r")
     styler = styler.format_index(lambda title: _heading(title, sides[str(title)]), axis=1)
     return styler.to_latex(hrules=True, column_format="".join(sides.values())).rstrip()

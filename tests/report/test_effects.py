@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from scipy import stats
 
 from ablate.records import Record
 from tests.report import factory
@@ -36,17 +37,19 @@ ABOUT = factory.about(sweep=NAMES)
 
 def test_effects_are_those_that_the_errors_were_made_of() -> None:
     table = tables_of(records(), ABOUT)["effects"]
-    error, cost = table.columns
+    error, low, high, p, cost = table.columns
     # the interaction's extra counts where both are in: half of it in each main effect, half as the interaction
     expected = {"tcep": 1.0 + 1.0 + 0.1, "sft": -0.25, "mgptp": 3.0 + 1.0}
     expected |= {"tcep × sft": 0.0, "tcep × mgptp": 1.0, "sft × mgptp": 0.0}  # noqa: RUF001
     assert dict(error.mean) == pytest.approx(expected, abs=1e-9)
     assert list(error.mean.index) == list(expected)  # in the study's order
-    assert error.std is not None
-    assert error.std["tcep"] == pytest.approx(0.1)
-    assert error.std["sft"] == pytest.approx(0.0, abs=1e-9)
     assert cost.mean["tcep"] == pytest.approx(-4.0)
-    assert "± 0.10" in table.texts()[error.title]["tcep"]
+    # the effect of tcep is 2, 2.1 and 2.2 at the three seeds; the factory's weights are shared, so it is judged alone
+    half = stats.t.isf(0.025, 2) * 0.1 / 3**0.5
+    assert (low.mean["tcep"], high.mean["tcep"]) == pytest.approx((2.1 - half, 2.1 + half))
+    assert p.mean["tcep"] > stats.t.sf(2.1 / (0.1 / 3**0.5), 2)
+    assert table.texts()[error.title]["tcep"] == "+2.10"
+    assert any("paired by seed" in note for note in table.notes)
 
 
 def test_a_seed_without_every_combination_does_not_count() -> None:

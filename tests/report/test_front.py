@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ablate.report import front, style
-from ablate.report.pareto import _front_line
+from ablate.report import front
+from ablate.report.figures import style
+from ablate.report.figures.pareto import _front_line
 from ablate.sections import ReportConfig
+from ablate.statistics import fronts
 from tests.report import factory
-from tests.report.conftest import frame_of
+from tests.report.conftest import frame_of, tables_of
 
 
 def dominated(point: np.ndarray, others: np.ndarray) -> bool:
@@ -20,13 +22,13 @@ def dominated(point: np.ndarray, others: np.ndarray) -> bool:
 def test_membership_equals_brute_force(seed: int) -> None:
     points = np.random.default_rng(seed).integers(0, 8, size=(25, 2)).astype(float)  # with ties and twins
     expected = [not dominated(point, points) for point in points]
-    assert front.nondominated(points).tolist() == expected
+    assert fronts.nondominated(points).tolist() == expected
 
 
 def test_hypervolume_by_hand() -> None:
     # (4-1) x (4-3) above the first, (4-2) x (3-1) beside the second; (3, 3) adds nothing
     points = np.array([[1.0, 3.0], [2.0, 1.0], [3.0, 3.0]])
-    assert front.hypervolume(points, (4.0, 4.0)) == pytest.approx(7.0)
+    assert fronts.hypervolume(points, (4.0, 4.0)) == pytest.approx(7.0)
 
 
 def test_the_front_is_of_means_on_the_test_split() -> None:
@@ -74,3 +76,23 @@ def test_the_step_line_never_passes_below_what_is_reachable() -> None:
     for compute, error in step_P2[:-1]:
         affordable = best[best["compute"] <= compute + 1e-9]
         assert error >= affordable["error"].min() - 1e-9
+
+
+def test_the_front_says_how_surely_its_volume_is_known() -> None:
+    made = tables_of(factory.study(), factory.about())["front"]
+    assert any("95 % interval" in note and "over 3 seeds" in note for note in made.notes)
+    alone = tables_of(factory.study(seeds=[0]), factory.about())["front"]
+    assert any("one seed gives no interval" in note for note in alone.notes)
+
+
+def test_groups_are_compared_by_their_fronts() -> None:
+    made = tables_of(factory.study(), factory.about())["fronts"]
+    assert list(made.heads.itertuples(index=False, name=None)) == [("htp", "uniform")]  # the dense row is no front
+    difference, low, high, chance = (column.mean.iloc[0] for column in made.columns)
+    assert low < difference < high
+    assert 0.5 < chance <= 1  # more points, and nearer
+    one = tables_of(factory.study(seeds=[0]), factory.about())["fronts"]
+    assert one.columns[-1].mean.isna().all()
+    assert any("One seed" in note for note in one.notes)
+    few = [record for record in factory.study() if record.group != "uniform"]
+    assert "fronts" not in tables_of(few, factory.about())

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablate.report.tables import PAGE_WIDTH, Column, Table, _blocks, digits, latex, markdown, noise, ranks, tex
+from ablate.records import Record
+from ablate.report.tables import PAGE_WIDTH, Column, Table, _blocks, digits, latex, markdown, noise, tex
 from ablate.report.tables import csv as csv_text
 from tests.report import factory
 from tests.report.conftest import tables_of
@@ -32,38 +33,76 @@ def test_noise_is_pooled_over_degrees_of_freedom() -> None:
     assert noise(pd.Series([1.0, 3.0]), pd.Series([2, 4])) == pytest.approx(np.sqrt(28 / 4))
 
 
-def test_what_is_nearer_to_the_best_than_the_noise_is_as_good_as_it() -> None:
-    # noise 0.5: b is within it of a; c is the next lowest, d within the noise of c, e beyond
-    value = column([10.0, 10.49, 10.6, 11.0, 11.2], [0.5] * 5, [3] * 5)
-    assert ranks(value) == ["best", "best", "second", "second", ""]
-
-
-def test_a_difference_of_the_noise_itself_counts() -> None:
-    assert ranks(column([10.0, 10.5], [0.5, 0.5], [2, 2])) == ["best", "second"]
-
-
-def test_the_best_is_bold_without_any_noise() -> None:
-    assert ranks(column([2.0, 1.0, 3.0], [0.0, 0.0, 0.0], [2, 2, 2])) == ["second", "best", ""]
-
-
-@pytest.mark.parametrize("seeds", [[1, 1, 1], [3, 3, 1]])
-def test_nothing_is_marked_while_a_row_rests_on_one_seed(seeds: list[int]) -> None:
-    assert ranks(column([1.0, 2.0, 3.0], [np.nan if n == 1 else 0.1 for n in seeds], seeds)) == ["", "", ""]
-
-
-def test_a_row_without_a_value_neither_wins_nor_forbids_marks() -> None:
+def test_a_row_without_a_value_is_a_dash() -> None:
     value = column([np.nan, 2.0, 3.0], [np.nan, 0.1, 0.1], [0, 2, 2])
-    assert ranks(value) == ["", "best", "second"]
     assert value.texts()[0] == "\N{EN DASH}"
 
 
-def test_marks_appear_in_markdown_and_latex() -> None:
-    made = table(column([1.0, 2.0, 3.0], [0.1, 0.1, 0.1], [2, 2, 2]))
-    assert "**1.00 ± 0.10**" in markdown(made)
-    assert "<u>2.00 ± 0.10</u>" in markdown(made)
+def test_signs_and_small_numbers_are_written_out() -> None:
+    signed = replace(column([0.25, -0.5], [0.1, 0.1], [2, 2]), ranked=False, signed=True)
+    assert signed.texts() == ["+0.25", "\N{MINUS SIGN}0.50"]
+    small = replace(column([0.0004, 0.04], [0.1, 0.1], [2, 2]), ranked=False, digits=3, least=0.001)
+    assert small.texts() == ["<0.001", "0.040"]
+    assert r"\textless{}0.001" in tex(table(small))
+
+
+def test_what_is_best_is_bold_in_markdown_and_latex() -> None:
+    made = table(replace(column([1.0, 2.0, 3.0], [0.1, 0.1, 0.1], [2, 2, 2]), best=frozenset("ab")))
+    for text in ("**1.00 ± 0.10**", "**2.00 ± 0.10**"):
+        assert text in markdown(made)
     assert r"\textbf{1.00 $\pm$ 0.10}" in tex(made)
-    assert r"\underline{2.00 $\pm$ 0.10}" in tex(made)
-    assert tex(made).count(r"\textbf") == tex(made).count(r"\underline") == 1
+    assert tex(made).count(r"\textbf") == 2
+    assert "**3.00" not in markdown(made)
+
+
+def test_an_oracle_is_never_bold() -> None:
+    value = replace(column([1.0, 2.0], [0.1, 0.1], [2, 2], ranked=False), best=frozenset("a"))
+    assert r"\textbf" not in tex(table(value))
+
+
+def levels(*errors: float, seeds: int = 3) -> list[Record]:
+    """A record a configuration and seed with this error, and seed noise of 0.1 mm."""
+    made = []
+    for row, error in enumerate(errors):
+        for seed in range(seeds):
+            noise = np.random.default_rng([row, seed]).normal(0, 0.1)
+            one = factory.record("htp", 1 / (row + 1), 0.25, seed)
+            trial = f"trial {row}"
+            made.append(
+                replace(
+                    one,
+                    label=trial,
+                    trial=trial,
+                    training_key=f"{row}-{seed}",
+                    metrics=factory.metrics(error + noise, 1, 1),
+                )
+            )
+    return made
+
+
+def test_bold_is_the_best_and_what_cannot_be_told_from_it() -> None:
+    made = tables_of(levels(46.0, 46.05, 48.0, 49.0), factory.about())["main"]
+    first = made.columns[0]
+    assert first.best == {"trial 0", "trial 1"}
+    text = markdown(made)
+    assert "can't be told from it" in text
+    assert "by seed alone" in text  # these records hold no errors of windows
+
+
+def test_windows_errors_pair_by_recording() -> None:
+    records = []
+    for one in levels(46.0, 46.05, 48.0):
+        base, own = one.value("mpjpe", "test"), np.random.default_rng(0).normal(0, 8, 8)
+        arrays = {
+            "test/mpjpe_mm": (base + own - own.mean()).astype(np.float32),
+            "test/frames": np.full(8, 81, np.int32),
+            "test/recording": np.arange(8, dtype=np.int32),
+        }
+        names = [f"S{number // 2}/walking {number} cam" for number in range(8)]
+        records.append(replace(one, arrays=arrays, windows={"test": {"recordings": names}}))
+    text = markdown(tables_of(records, factory.about())["main"])
+    assert "MPJPE (mm) by seed and 4 subjects" in text
+    assert "P-MPJPE (mm), MPJVE (mm/frame) by seed alone" in text
 
 
 def test_everything_special_to_latex_is_escaped() -> None:
@@ -79,7 +118,7 @@ def test_latex_needs_booktabs_and_nothing_else() -> None:
     made = tex(tables_of(factory.study(hypotheses=5), factory.about())["main"])
     known = {
         *("begin", "end", "centering", "footnotesize", "setlength", "tabcolsep", "caption", "label", "shortstack"),
-        *("toprule", "midrule", "bottomrule", "textbf", "underline", "par", "medskip", "smallskip", "parbox"),
+        *("toprule", "midrule", "bottomrule", "textbf", "par", "medskip", "smallskip", "parbox"),
         *("linewidth", "pm", "times", "dagger", "surd", "Sigma"),
     }
     assert set(re.findall(r"\\([A-Za-z]+)", made.replace(r"\\", " "))) <= known
@@ -123,9 +162,9 @@ def test_one_seed_says_why_nothing_is_bold() -> None:
     for made in tables_of(factory.study(seeds=[4], steps=2), factory.about()).values():
         cells = markdown(made).split("\n\n", 1)[1]
         assert "**" not in cells
-        assert "<u>" not in cells
         assert "±" not in cells
-        assert "One seed: nothing is bold" in cells
+        if made.name in ("differences", "fronts") or any(column.ranked for column in made.columns):
+            assert "One seed" in cells
 
 
 def test_unfinished_seeds_say_why_nothing_is_bold() -> None:
