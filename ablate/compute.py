@@ -13,7 +13,7 @@ import math
 import statistics
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import ptflops
@@ -55,6 +55,9 @@ class Cost(Protocol):
 
     @property
     def activation_mb(self) -> float: ...
+
+    @property
+    def inference_stages(self) -> Mapping[str, float]: ...
 
 
 class Lifter(Protocol):
@@ -101,13 +104,23 @@ def measure(
     """
     counters = count(build_on_meta(), cost) if measure.counters else dict.fromkeys(COUNTED)
     clock = watch(lifter, evaluate, measure, device=device) if measure.latency else dict.fromkeys(WATCHED)
-    return {**closed_form(cost), **counters, **clock}
+    return {**closed_form(cost), **by_stage(cost), **counters, **clock}
 
 
 def closed_form(cost: Cost) -> dict[str, float | None]:
     """``params_m`` million parameters; GMACs of one pass, of one training sample (forward) and of lifting a window;
     ``kept_frames`` of the last pair; ``activation_mb`` that one training sample keeps for its backward pass."""
     return {name: float(getattr(cost, name)) for name in CLOSED}
+
+
+def by_stage(cost: Cost) -> dict[str, float | None]:
+    """``inference_gmacs_STAGE`` for each stage of ``models.cost.STAGES``: they add up to ``inference_gmacs``. What a
+    cost from elsewhere counts beyond its stages is the stage ``other``."""
+    stages: dict[str, float | None] = {
+        f"inference_gmacs_{name}": gmacs for name, gmacs in cost.inference_stages.items()
+    }
+    rest = cost.inference_gmacs - math.fsum(cost.inference_stages.values())
+    return stages | ({"inference_gmacs_other": rest} if abs(rest) > 1e-9 * cost.inference_gmacs else {})
 
 
 def count(lifter: Lifter, cost: Cost) -> dict[str, float | None]:

@@ -11,6 +11,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
@@ -56,7 +57,16 @@ class Record:
     ``{split}/mpjpe_mm`` float32 (W,) error of each window at the last step, aggregation ``mean``, protocol ``exact``;
     ``{split}/frames`` int32 (W,) frames that count; ``{split}/recording`` int32 (W,) index into
     ``windows[split]["recordings"]`` (names "subject/action camera"); ``{split}/start`` int32 (W,);
-    ``strip/motion`` float32 (F,), ``strip/tcep``, ``strip/mgptp`` int64 kept frames (absent when that stage is off).
+    ``{split}/joint_mm`` float32 (J,) mean error of each joint over the same frames, as ``mpjpe_mm`` is; absent in old
+    records, as the ``sample`` is;
+    ``strip/motion`` float32 (F,), ``strip/tcep``, ``strip/mgptp`` int64 kept frames (absent when that stage is off), of
+    one window of the test split, the same for every record of a study; and of that window, root-relative in camera axes
+    and metres, ``sample/truth`` and ``sample/pose`` float32 (F, J, 3) (last step, aggregation ``mean``),
+    ``sample/hypotheses`` float32 (H, F, J, 3) the first ten at most, where there are several; and ``sample/input``
+    float32 (F, J, 2) normalised screen coordinates.
+
+    ``compute`` holds each number by name, its unit at the end (see ablate.quantities); and ``inference_gmacs_STAGE``,
+    the parts of ``inference_gmacs`` by stage (see models.cost).
     """
 
     study: str
@@ -134,23 +144,40 @@ def decode(content: bytes | str, arrays: Callable[[], bytes], where: str) -> Rec
 _FIELDS = itemgetter(*Metric._fields)
 
 
+# Poses: most of a record's bytes, and seldom looked at.
+_LARGE = "sample/"
+
+
 class _Arrays(Mapping[str, np.ndarray]):
-    """The arrays of a stored record, read when the first is asked for: most readers want the numbers alone."""
+    """The arrays of a stored record, read when the first is asked for: most readers want the numbers alone. The large
+    ones are not kept: each look reads one anew."""
 
     def __init__(self, read: Callable[[], bytes], where: str) -> None:
         self._read = read
         self._where = where
 
     @cached_property
-    def _opened(self) -> dict[str, np.ndarray]:
+    def _opened(self) -> dict[str, np.ndarray | None]:
+        with self._reading() as file:
+            return {name: None if name.startswith(_LARGE) else file[name] for name in file.files}
+
+    @contextmanager
+    def _reading(self) -> Iterator[Any]:
         try:
             with np.load(io.BytesIO(self._read()), allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
+                yield file
         except (OSError, ValueError, TypeError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise _unreadable(self._where, error) from error
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self._opened[name]
+        if (kept := self._opened[name]) is not None:
+            return kept
+        with self._reading() as file:
+            array: np.ndarray = file[name]
+            return array
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._opened
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._opened)

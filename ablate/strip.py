@@ -23,19 +23,27 @@ def motion_mm(x3d_BFJ3: np.ndarray) -> np.ndarray:
     return np.pad(step_BF, ((0, 0), (1, 0)), mode="edge")
 
 
-def strip(lifter: Selects, windows: Windows) -> dict[str, np.ndarray]:
-    """``strip/motion`` float32 (F,), and the kept frames, int64, of each stage that prunes.
+def shown(windows: Windows) -> int | None:
+    """The window that records show: of those that are whole the one whose motion is most uneven; None where there is
+    none, or no motion in a window.
 
-    The window depends on the data alone, so that every configuration of a study shows the same one.
+    It depends on the data alone, so that every configuration of a study shows the same one.
     """
     full = np.flatnonzero(windows.counted_WF.all(axis=1))
     if not len(full) or windows.frames < 2:
-        return {}
+        return None
     chosen = full[np.linspace(0, len(full) - 1, min(WINDOWS, len(full))).astype(int)]
-    motion_BF = motion_mm(windows.batch(chosen).x3d_BFJ3)
-    uneven = int(motion_BF.std(axis=1).argmax())
-    arrays = {"strip/motion": motion_BF[uneven].astype(np.float32)}
-    selection = lifter.select(torch.from_numpy(windows.batch(chosen[uneven : uneven + 1]).x2d_BFJ2))
+    return int(chosen[motion_mm(windows.batch(chosen).x3d_BFJ3).std(axis=1).argmax()])
+
+
+def strip(lifter: Selects, windows: Windows) -> dict[str, np.ndarray]:
+    """``strip/motion`` float32 (F,), and the kept frames, int64, of each stage that prunes; of the window ``shown``."""
+    window = shown(windows)
+    if window is None:
+        return {}
+    batch = windows.batch([window])
+    arrays = {"strip/motion": motion_mm(batch.x3d_BFJ3)[0].astype(np.float32)}
+    selection = lifter.select(torch.from_numpy(batch.x2d_BFJ2))
     for stage, name in (("tcep", "tcep_BN"), ("mgptp", "mgptp_BM")):
         kept = None if selection is None else getattr(selection, name)
         if kept is not None:

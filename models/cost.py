@@ -14,7 +14,7 @@ from models.pruning.config import Pruning, by_tokens
 from models.pruning.elastic import Elastic, counts, dense, policies, subsets, trained
 from models.pruning.schedule import at_steps
 
-STAGES = ("embedding", "dense_pairs", "selection", "pruned_pairs", "recovery", "head")
+STAGES = ("embedding", "dense_pairs", "selection", "tcep_pairs", "mgptp_pairs", "recovery", "head")
 KINDS = ("linear", "attention", "other")
 
 Term = tuple[str, str, float]
@@ -25,12 +25,14 @@ Chances = Mapping[int, float]
 class Cost:
     """GMACs and millions of parameters.
 
-    ``stages``: one pass of one hypothesis by stage and kind, at the configured counts as ``pass_gmacs`` is; a schedule
-    over the steps enters into ``inference_gmacs`` alone. ``training_gmacs``: the forward pass of one training sample,
-    expected over the training mode. ``inference_gmacs``: one window at the asked H, K and flip, including
-    ``window_gmacs``, which all its passes share. ``kept_frames``: how many frames the last pair works on.
-    ``activation_mb``: MB (1e6 bytes, float32) that one training sample keeps for its backward pass at those counts (see
-    models/memory.py); a step of elastic training keeps up to what the dense host does.
+    ``stages``: one pass of one hypothesis by stage (pairs before TCEP, from it on, and from MGPTP on) and kind, at the
+    configured counts as ``pass_gmacs`` is; a schedule over the steps enters into ``inference_gmacs`` alone, and into
+    ``inference_stages``, its parts by stage (empty where a cost from elsewhere doesn't tell). ``training_gmacs``: the
+    forward pass of one training sample, expected over the training mode. ``inference_gmacs``: one window at the asked
+    H, K and flip, including ``window_gmacs``, the part of its selection that all its passes share. ``kept_frames``: how
+    many frames the last pair works on. ``activation_mb``: MB (1e6 bytes, float32) that one training sample keeps for
+    its backward pass at those counts (see models/memory.py); a step of elastic training keeps up to what the dense host
+    does.
     """
 
     stages: dict[str, dict[str, float]]
@@ -41,6 +43,7 @@ class Cost:
     params_m: float
     kept_frames: int
     activation_mb: float
+    inference_stages: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,7 @@ def cost(
     """What ``config`` costs; with ``elastic``, ``training_gmacs`` is the expectation over its draws."""
     at_test = list(_pass(config, config.pruning, beside))
     total, window = _sum(at_test), _selection(config, config.pruning)
+    passes = _passes(config, running(branch, hypotheses, steps), flip)
     training = total + window
     if elastic is not None and config.pruning is not None:
         # the weights know nothing of this config's counts
@@ -91,20 +95,30 @@ def cost(
         pass_gmacs=total / 1e9,
         window_gmacs=window / 1e9,
         training_gmacs=training / 1e9,
-        inference_gmacs=(window + _passes(config, running(branch, hypotheses, steps), flip, beside)) / 1e9,
+        inference_gmacs=(window + sum(count * _sum(_pass(config, by, beside)) for by, count in passes.items())) / 1e9,
         params_m=(_parameters(config) + beside.parameters(config)) / 1e6,
         kept_frames=next(iter(_certain(config, config.pruning or Pruning()).mgptp)),
         activation_mb=activation_mb(config, beside.kept),
+        inference_stages=_by_stage(config, passes, beside),
     )
 
 
-def _passes(config: Host, hypotheses: tuple[int, ...], flip: bool, beside: Beside) -> float:
-    """MACs of all passes of a window, so many ``hypotheses`` in each step, at the counts of each step's pruning."""
+def _passes(config: Host, hypotheses: tuple[int, ...], flip: bool) -> dict[Pruning, int]:
+    """How many passes a window takes at the counts of each step's pruning, so many ``hypotheses`` in each step."""
     each = at_steps(config.pruning or Pruning(), config.frames, len(hypotheses))
     passes: dict[Pruning, int] = {}
     for pruning, count in zip(each, hypotheses, strict=True):
         passes[pruning] = passes.get(pruning, 0) + count * (2 if flip else 1)
-    return sum(count * _sum(_pass(config, pruning, beside)) for pruning, count in passes.items())
+    return passes
+
+
+def _by_stage(config: Host, passes: Mapping[Pruning, int], beside: Beside) -> dict[str, float]:
+    """GMACs of all these passes of a window and of what they share."""
+    found = dict.fromkeys(STAGES, 0.0) | {"selection": _selection(config, config.pruning) / 1e9}
+    for pruning, count in passes.items():
+        for stage, _, macs in _pass(config, pruning, beside):
+            found[stage] += count * macs / 1e9
+    return found
 
 
 def _step(config: Host, pruning: Pruning, elastic: Elastic, beside: Beside) -> float:
@@ -180,9 +194,9 @@ def _pass(config: Host, pruning: Pruning | None, beside: Beside, counted: _Kept 
     for pair in range(config.depth):
         stage, left = "dense_pairs", {frames: 1.0}
         if mgptp is not None and pair >= mgptp.before_pair:
-            stage, left = "pruned_pairs", dict(kept.mgptp)
+            stage, left = "mgptp_pairs", dict(kept.mgptp)
         elif tcep is not None and pair >= tcep.before_pair:
-            stage, left = "pruned_pairs", dict(kept.tcep)
+            stage, left = "tcep_pairs", dict(kept.tcep)
         for count, chance in left.items():
             seen = count if pruning.sft is not None else frames
             terms = [*_pair(config, count, seen), *beside.pair(config, pair, count, seen).items()]

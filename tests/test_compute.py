@@ -7,10 +7,10 @@ import torch
 
 from ablate import compute
 from ablate.errors import AblateError
-from ablate.quantities import CLOSED, COUNTED, WATCHED
+from ablate.quantities import CLOSED, COUNTED, NAMES, WATCHED
 from ablate.sections import EvaluateConfig, MeasureConfig
 from models.config import D3DP
-from models.cost import cost
+from models.cost import STAGES, cost
 from models.d3dp import Lifter
 from models.pruning.config import MGPTP, SFT, TCEP, Pruning
 
@@ -65,7 +65,8 @@ def test_a_wrong_formula_is_found_out(part: str, name: str) -> None:
 def test_measure_records_every_name_and_leaves_out_what_it_is_told_to() -> None:
     evaluate = EvaluateConfig(hypotheses=2, steps=2)
     closed = cost(TINY, hypotheses=2, steps=2, flip=True)
-    names = (*CLOSED, *COUNTED, *WATCHED)
+    staged = tuple(f"inference_gmacs_{stage}" for stage in STAGES)
+    names = (*CLOSED, *staged, *COUNTED, *WATCHED)
 
     def measured(measure: MeasureConfig) -> dict[str, float | None]:
         lifter = build(TINY, CPU)
@@ -73,7 +74,7 @@ def test_measure_records_every_name_and_leaves_out_what_it_is_told_to() -> None:
 
     found = measured(ONCE)
     assert tuple(found) == names
-    assert all(value is not None and value > 0 for value in found.values())
+    assert all(value is not None and (value > 0 or name in staged) for name, value in found.items())
     assert found["inference_gmacs"] == closed.inference_gmacs
     assert found["latency_q1_ms"] == found["latency_ms"] == found["latency_q3_ms"]
     assert found["fps"] == pytest.approx(1000 * 27 / (found["latency_ms"] or 0))
@@ -116,3 +117,19 @@ def test_peak_memory_is_the_weights_and_what_a_lift_adds() -> None:
     more_mb = compute.watch(build(wide, CPU), much, ONCE, device=CPU)["peak_memory_mb"]
     assert more_mb is not None
     assert more_mb >= peak_mb
+
+
+def test_compute_by_stage_adds_up_and_tells_what_a_cost_from_elsewhere_leaves_out() -> None:
+    closed = cost(replace(TINY, pruning=HTP), hypotheses=3, steps=2, flip=True)
+    found = compute.by_stage(closed)
+    assert list(found) == [f"inference_gmacs_{stage}" for stage in STAGES]
+    assert sum(value or 0 for value in found.values()) == pytest.approx(closed.inference_gmacs, rel=1e-9)
+    more = compute.by_stage(replace(closed, inference_gmacs=closed.inference_gmacs + 1.5))
+    assert more == {**found, "inference_gmacs_other": pytest.approx(1.5)}
+    assert compute.by_stage(replace(closed, inference_stages={})) == {
+        "inference_gmacs_other": pytest.approx(closed.inference_gmacs)
+    }
+
+
+def test_parts_of_compute_are_nothing_to_search_by() -> None:
+    assert not {name for name in compute.by_stage(cost(TINY)) if name in NAMES}

@@ -147,3 +147,16 @@ def test_a_workspace_prepares_itself(tmp_path: Path) -> None:
     Workspace(home=tmp_path / "a" / "home", reports=tmp_path / "b").prepare()
     assert (tmp_path / "a" / "home").is_dir()
     assert list((tmp_path / "a" / "home").iterdir()) == []
+
+
+def test_poses_are_read_when_asked_for_and_not_kept(tmp_path: Path) -> None:
+    arrays = {"test/mpjpe_mm": np.ones(2, np.float32), "sample/pose": np.ones((3, 17, 3), np.float32)}
+    path = save(tmp_path, record(arrays=arrays))
+    found = load(path)
+    assert set(found.arrays) == set(arrays)
+    np.testing.assert_array_equal(found.arrays["sample/pose"], arrays["sample/pose"])
+    path.with_suffix(".npz").unlink()
+    assert "sample/pose" in found.arrays
+    np.testing.assert_array_equal(found.arrays["test/mpjpe_mm"], arrays["test/mpjpe_mm"])
+    with pytest.raises(StorageError, match="No such file"):
+        found.arrays["sample/pose"]

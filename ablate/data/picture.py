@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ablate.data import camera as optics
-from ablate.data.skeleton import BONES, LEFT, RIGHT
+from ablate.data.bones import bones, segments
 from ablate.data.windows import Splits, View
 from ablate.errors import InputError
 from ablate.writing import write_atomically
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 POSES = 10
 ROWS = 2
-COLOURS = {"left": "#0072B2", "right": "#D55E00", "middle": "#222222"}  # Okabe and Ito's
 PATHS = "#009E73"
 EDGES = {"xlim": (-0.85, 0.85), "ylim": (-1.05, 0.85)}  # metres from the root
 ARROW = 0.8  # metres
@@ -68,10 +67,7 @@ def _spread(views: list[View]) -> list[View]:
 def _pose(axes: "Axes", view: View) -> None:
     """The pose in the middle of a view, as its camera sees it."""
     pose_J3 = view.x3d_TJ3[len(view) // 2]
-    for parent, child in BONES:
-        side = "left" if child in LEFT else "right" if child in RIGHT else "middle"
-        ends = pose_J3[[parent, child]]
-        axes.plot(ends[:, 0], -ends[:, 1], color=COLOURS[side], lw=2, solid_capstyle="round")
+    bones(axes, width=2).set_segments(list(segments(pose_J3[:, :2] * (1, -1))))
     axes.set(aspect="equal", **EDGES)
     axes.set_title(view.recording, fontsize=8)
     axes.axis("off")

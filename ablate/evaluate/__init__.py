@@ -1,28 +1,24 @@
 """How wrong a lifter is on a split: overall and by action, at every step, by aggregation, under both protocols.
 
-Legend: W windows, B windows of a batch, K denoising steps, H hypotheses, F frames, J joints, A values of a joint that
-are diffused. Errors are metres inside, millimetres in what is returned.
+Legend: W windows, B windows of a batch, K denoising steps, H hypotheses, F frames, J joints. Errors are metres inside,
+millimetres in what is returned.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ablate import seeds
-from ablate.data.arrays import Array
-from ablate.data.skeleton import NAMES
 from ablate.data.windows import Index, Mask, Windows
-from ablate.errors import NotFinite
+from ablate.evaluate.lifting import Lifts, draws, lifted
 from ablate.evaluate.protocols import ORACLE_BATCH, Tally, action_name, counted_frames
+from ablate.evaluate.sample import sample
 from ablate.evaluate.scores import UNITS, Seen
 from ablate.records import Metric
-from ablate.sections import BranchConfig, EvaluateConfig
-from ablate.smoothing import low_pass
+from ablate.sections import EvaluateConfig
 
 __all__ = [
     "ORACLE_BATCH",
@@ -33,40 +29,23 @@ __all__ = [
     "draws",
     "evaluate",
     "evaluate_counts",
+    "sample",
 ]
-
-
-class Lifts(Protocol):
-    """What evaluation asks of a lifter, which is an nn.Module; ``channels`` values of each joint are diffused."""
-
-    @property
-    def channels(self) -> int: ...
-
-    def select(self, x2d_BFJ2: Tensor) -> Any: ...
-
-    def lift(
-        self,
-        x2d_BFJ2: Tensor,
-        *,
-        hypotheses: int,
-        steps: int,
-        flip: bool,
-        eta: float,
-        noise: Tensor,
-        branch: BranchConfig | None,
-    ) -> Tensor: ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evaluation:
-    """``metrics``, those of the configured protocol before the other's, and what can be deployed before oracles; and of
-    each window in ``windows`` the MPJPE in millimetres over the frames that ``exact`` counts (last step, aggregation
-    ``mean``), float32 (W,), and how many these are, int32 (W,)."""
+    """``metrics``, those of the configured protocol before the other's, and what can be deployed before oracles.
+
+    Of the frames that ``exact`` counts (last step, aggregation ``mean``): the MPJPE in millimetres of each window in
+    ``windows``, float32 (W,); how many these are, int32 (W,); and the mean error of each joint, float32 (J,).
+    """
 
     metrics: tuple[Metric, ...]
     windows: Windows
     window_mpjpe_mm: npt.NDArray[np.float32]
     frames: npt.NDArray[np.int32]
+    joint_mm: npt.NDArray[np.float32]
 
 
 def evaluate(
@@ -125,19 +104,7 @@ def evaluate_counts(
         chosen_B = np.arange(start, min(start + config.batch, len(windows)))
         with torch.inference_mode():
             seen = look(chosen_B)
-            pose_BKHFJ3 = lifter.lift(
-                seen.x2d_BFJ2,
-                hypotheses=config.hypotheses,
-                steps=config.steps,
-                flip=config.flip,
-                eta=config.eta,
-                noise=torch.from_numpy(draws(windows, chosen_B, config, seed, lifter.channels)).to(device),
-                branch=config.branch,
-            )
-            if not bool(pose_BKHFJ3.isfinite().all()):
-                raise NotFinite(f"{split}: the lifter's poses are not finite; its weights or the 2D input are damaged")
-            if config.low_pass is not None:
-                pose_BKHFJ3 = low_pass(pose_BKHFJ3, config.low_pass)
+            pose_BKHFJ3 = lifted(lifter, windows, chosen_B, seen.x2d_BFJ2, config, seed=seed, split=split)
             for count, tally in zip(counts, tallies, strict=True):
                 tally.add(chosen_B, pose_BKHFJ3[:, :, :count], seen)
     frames_W = windows.counted_WF.sum(axis=1).astype(np.int32)
@@ -147,6 +114,7 @@ def evaluate_counts(
             windows=windows,
             window_mpjpe_mm=tally.window_mpjpe_mm().astype(np.float32),
             frames=frames_W,
+            joint_mm=tally.joint_mm().astype(np.float32),
         )
         for tally in tallies
     ]
@@ -190,17 +158,3 @@ def _kept(lifter: Lifts, x2d_BFJ2: Tensor) -> Tensor | None:
     if kept_BN is None:
         return None
     return torch.zeros(x2d_BFJ2.shape[:2], dtype=torch.bool, device=x2d_BFJ2.device).scatter_(1, kept_BN, True)
-
-
-def draws(windows: Windows, chosen_B: Index, config: EvaluateConfig, seed: int, channels: int) -> Array:
-    """The noise of these windows, float32 (K, B, H, F, J, A): [0] is x_T, [i] what is added after step i - 1.
-
-    A window's stream gives one hypothesis after the other, so the first of five is the one of a run with one.
-    """
-    shape_HKFJA = (config.hypotheses, config.steps, windows.frames, len(NAMES), channels)
-    noise_KBHFJA = np.empty((config.steps, len(chosen_B), config.hypotheses, *shape_HKFJA[2:]), np.float32)
-    for place, window in enumerate(chosen_B):
-        label, start = windows.views[windows.view_W[window]].label, int(windows.start_W[window])
-        drawn_HKFJA = seeds.stream(seed, "evaluate", label, start).standard_normal(shape_HKFJA, np.float32)
-        noise_KBHFJA[:, place] = drawn_HKFJA.swapaxes(0, 1)
-    return noise_KBHFJA

@@ -7,7 +7,7 @@ end to end, the last one is moved back so that it ends with its recording, and a
 the window before has counted; the overall value is the plain mean of the actions' means. What those programs do with a
 recording that is shorter than a window differs; frames of padding are counted by neither protocol.
 
-Legend: W windows, F frames, K denoising steps, H hypotheses, A actions.
+Legend: W windows, F frames, K denoising steps, H hypotheses, J joints, A actions.
 """
 
 import re
@@ -18,6 +18,7 @@ import torch
 
 from ablate import metrics
 from ablate.data.arrays import Array
+from ablate.data.skeleton import NAMES
 from ablate.data.windows import Index, Mask, Windows
 from ablate.evaluate.calibration import Calibration
 from ablate.evaluate.scores import CORE, FOLLOWED, SHARES, UNITS, Key, Score, Seen, measure
@@ -54,6 +55,7 @@ class Tally:
         self._action_W = np.array([self._actions.index(action_V[view]) for view in windows.view_W], np.int64)
         self._sum_WK: dict[Key, Array] = {}
         self._count_W: dict[Key, Array] = {}
+        self._joint_WJ = np.zeros((len(windows), len(NAMES)))
         some = config.hypotheses > 1
         self._calibration = {
             protocol: Calibration(len(self._actions), config.hypotheses) for protocol in PROTOCOLS if some
@@ -63,9 +65,14 @@ class Tally:
         """Measure these windows."""
         for key, score in measure(pose_BKHFJ3, seen).items():
             self._keep(key, chosen_B, score)
+        self._add_joints(chosen_B, pose_BKHFJ3[:, -1].mean(dim=1), seen)
         for protocol, calibration in self._calibration.items():
             action_B = torch.from_numpy(self._action_W[chosen_B])
             calibration.add(pose_BKHFJ3[:, -1], seen, seen.counted[protocol], action_B)
+
+    def _add_joints(self, chosen_B: Index, mean_BFJ3: torch.Tensor, seen: Seen) -> None:
+        error_BFJ = metrics.joint_errors(mean_BFJ3, seen.truth_BFJ3).double()
+        self._joint_WJ[chosen_B] = (error_BFJ * seen.counted["exact"].unsqueeze(-1)).sum(dim=1).cpu().numpy()
 
     def _keep(self, key: Key, chosen_B: Index, score: Score) -> None:
         sum_BK, count_B = (part.cpu().numpy() for part in score)
@@ -79,6 +86,11 @@ class Tally:
         key: Key = ("exact", "mpjpe", "mean")
         mean_W: Array = SCALES["mm"] * self._sum_WK[key][:, -1] / np.maximum(self._count_W[key], 1)
         return mean_W
+
+    def joint_mm(self) -> Array:
+        """The mean error of each joint (J,) over the frames of ``exact``: last step, mean pose."""
+        mean_J: Array = SCALES["mm"] * self._joint_WJ.sum(axis=0) / max(int(self._windows.counted_WF.sum()), 1)
+        return mean_J
 
     def metrics(self, split: str, input: str) -> Iterator[Metric]:
         """All numbers; those of the configured protocol first, overall before by action, deployable before oracles."""

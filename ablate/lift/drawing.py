@@ -1,9 +1,8 @@
 """An animation: the 2D that was lifted on the left, the 3D poses on the right, seen by a viewer who walks around them.
 
-Artists are made once and moved from frame to frame. The 3D is drawn in parallel projection by lines of our own:
-matplotlib's 3D axes take several times as long.
+Artists are made once and moved from frame to frame.
 
-Legend: S frames of the animation, T frames of a person, J joints, N bones, L lines of the floor.
+Legend: S frames of the animation, T frames of a person, J joints, L lines of the floor.
 """
 
 import math
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ablate.data.arrays import Array
-from ablate.data.skeleton import BONES, LEFT, RIGHT
+from ablate.data.bones import bones, segments, upright, viewed
 from ablate.errors import InputError
 from ablate.lift.outputs import Lifted
 
@@ -23,12 +22,11 @@ SUFFIXES = (".gif", ".mp4")
 RATE = 12.5  # frames a second of the animation: a gif counts in hundredths of a second
 INCHES, DPI = (8.0, 4.0), 80
 TURN_SECONDS = 12.0  # to walk once to and fro around the people
-TURN, ELEVATION = math.radians(60), math.radians(12)
+TURN = math.radians(60)
 TILE = 0.5  # metres
+WIDTH = 2.2  # points, of a bone
 MARGIN = 1.15  # how much more is shown than the people take up
-COLOURS = {"left": "#1f77b4", "right": "#d95f02", "middle": "#444444"}
 FILLED = "#d62728"
-PARENT_N, CHILD_N = np.array(BONES).T
 
 
 def checked(path: Path) -> None:
@@ -76,20 +74,6 @@ def _at(person: Lifted, frame_S: Array) -> tuple[tuple[Array, Array], Array]:
     return (x2d_SJ2, filled_SJ2), np.where(there_S[:, None, None], person.placed_TJ3[place_S], np.nan)
 
 
-def _bones(axes: Any) -> Any:
-    """Lines for one person's bones, in the colours of their sides."""
-    from matplotlib.collections import LineCollection
-
-    sides = ["left" if child in LEFT else "right" if child in RIGHT else "middle" for child in CHILD_N.tolist()]
-    colours = [COLOURS[side] for side in sides]
-    lines = LineCollection([], colors=colours, linewidths=2.2, capstyle="round")
-    return axes.add_collection(lines, autolim=False)
-
-
-def _segments(joints_J2: Array) -> Array:
-    return np.stack([joints_J2[PARENT_N], joints_J2[CHILD_N]], axis=1)
-
-
 class _Picture:
     """Everybody's 2D and the part of the picture around it; what was filled is dotted."""
 
@@ -104,12 +88,12 @@ class _Picture:
         axes.set(xlim=(x - half, x + half), ylim=(y + half, y - half), aspect="equal")
         axes.set_title("2D; red: filled", fontsize=8, color="#444444")
         axes.set_axis_off()
-        self._lines = [_bones(axes) for _ in flat]
+        self._lines = [bones(axes, WIDTH) for _ in flat]
         self._dots = [axes.plot([], [], "o", color=FILLED, markersize=3)[0] for _ in flat]
 
     def show(self, place: int) -> None:
         for (x2d_SJ2, filled_SJ2), lines, dots in zip(self._flat, self._lines, self._dots, strict=True):
-            lines.set_segments(_segments(x2d_SJ2[place]))
+            lines.set_segments(list(segments(x2d_SJ2[place])))
             dots.set_data(*filled_SJ2[place].T)
 
 
@@ -123,7 +107,7 @@ class _Room:
         there_PS1 = np.isfinite(root_PS3[..., :1])
         middle_S3 = np.where(there_PS1, root_PS3, 0).sum(axis=0) / np.maximum(there_PS1.sum(axis=0), 1)
         around_PSJ3 = placed_PSJ3 - middle_S3[:, None]
-        self._up_PSJ3 = np.stack([around_PSJ3[..., 0], around_PSJ3[..., 2], -around_PSJ3[..., 1]], axis=-1)
+        self._up_PSJ3 = upright(around_PSJ3)
         low, high = (float(np.nanquantile(self._up_PSJ3[..., 2], share)) for share in (0.005, 0.995))
         wide = float(np.nanquantile(np.linalg.norm(self._up_PSJ3[..., :2], axis=-1), 0.995))
         half = max(wide, (high - low) / 2, TILE) * MARGIN
@@ -133,13 +117,13 @@ class _Room:
         axes.set_title("3D; blue: the left side", fontsize=8, color="#444444")
         axes.set_axis_off()
         self._floor = axes.add_collection(LineCollection([], colors="#cccccc", linewidths=0.7), autolim=False)
-        self._lines = [_bones(axes) for _ in placed_PSJ3]
+        self._lines = [bones(axes, WIDTH) for _ in placed_PSJ3]
 
     def show(self, place: int) -> None:
         azimuth = TURN * math.sin(2 * math.pi * place / RATE / TURN_SECONDS)
-        self._floor.set_segments(_viewed(self._floor_L23, azimuth))
+        self._floor.set_segments(viewed(self._floor_L23, azimuth))
         for up_SJ3, lines in zip(self._up_PSJ3, self._lines, strict=True):
-            lines.set_segments(_segments(_viewed(up_SJ3[place], azimuth)))
+            lines.set_segments(list(segments(viewed(up_SJ3[place], azimuth))))
 
 
 def _floor(height: float, reach: float) -> Array:
@@ -149,10 +133,3 @@ def _floor(height: float, reach: float) -> Array:
     along = np.stack([np.stack([at, one], -1), np.stack([at, other], -1)], axis=1)
     lines_L22 = np.concatenate([along, along[..., ::-1]])
     return np.concatenate([lines_L22, np.full((*lines_L22.shape[:2], 1), height)], axis=-1)
-
-
-def _viewed(up_J3: Array, azimuth: float) -> Array:
-    """Points (..., 3) with z up as (..., 2) in parallel projection, from ``azimuth`` around and a little above."""
-    x, y, z = np.moveaxis(up_J3, -1, 0)
-    across, away = x * math.cos(azimuth) - y * math.sin(azimuth), x * math.sin(azimuth) + y * math.cos(azimuth)
-    return np.stack([across, z * math.cos(ELEVATION) + away * math.sin(ELEVATION)], axis=-1)

@@ -160,7 +160,9 @@ def test_inference_counts_passes_and_what_they_share() -> None:
     assert many.inference_gmacs == pytest.approx(many.window_gmacs + 24 * one.pass_gmacs)
     assert many.training_gmacs == one.training_gmacs == pytest.approx(one.window_gmacs + one.pass_gmacs)
     assert sum(sum(kinds.values()) for kinds in one.stages.values()) == pytest.approx(one.pass_gmacs)
-    assert one.stages["dense_pairs"]["linear"] > one.stages["pruned_pairs"]["linear"] > 0
+    assert one.stages["dense_pairs"]["linear"] > one.stages["mgptp_pairs"]["linear"] > 0
+    assert many.inference_stages["selection"] == pytest.approx(many.window_gmacs)
+    assert sum(many.inference_stages.values()) == pytest.approx(many.inference_gmacs, rel=1e-12)
 
 
 @pytest.mark.parametrize("pruning", COMBINATIONS[::5], ids=range(len(COMBINATIONS))[::5])
@@ -198,3 +200,19 @@ def test_no_torch_for_configs_costs_and_listing() -> None:
 def test_lifter_tells_its_own_cost() -> None:
     lifter = models.build("htp", "tiny")
     assert lifter.cost(hypotheses=2) == models.cost(lifter.config, hypotheses=2)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "coarse_to_fine"])
+@pytest.mark.parametrize("combination", COMBINED, ids=called)
+def test_stages_add_up_to_inference(combination: Combination, schedule: str) -> None:
+    name, host = combination
+    config = models.config(name, "tiny", host=host)
+    if config.pruning is not None and not config.pruning.places(config.frames):
+        config = replace(config, pruning=replace(config.pruning, schedule=schedule))  # type: ignore[arg-type]
+    hypotheses, steps = (3, 2) if config.channels else (1, 1)
+    cost = models.cost(config, flip=True, hypotheses=hypotheses, steps=steps)
+    assert sum(cost.inference_stages.values()) == pytest.approx(cost.inference_gmacs, rel=1e-12)
+    if "constant" in schedule:
+        of_pass = {stage: 2 * hypotheses * steps * sum(kinds.values()) for stage, kinds in cost.stages.items()}
+        of_pass["selection"] += cost.window_gmacs
+        assert cost.inference_stages == pytest.approx(of_pass)
