@@ -4,7 +4,6 @@ A composition root: the zoo, the data and the engine's tools meet here and in no
 """
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,16 +18,16 @@ import models
 from ablate.compute import measure
 from ablate.costing import cost_of
 from ablate.errors import StorageError
-from ablate.evaluate import ORACLE_BATCH, Evaluation, evaluate_counts
+from ablate.evaluate import ORACLE_BATCH, Evaluation, evaluate_counts, sample
 from ablate.plan import Trial
-from ablate.provenance import command, device_name, environment
+from ablate.provenance import Spent, command, device_name, environment
 from ablate.quantities import SHARED_BY
 from ablate.records import Record
 from ablate.schema import Configuration
 from ablate.sections import EvaluateConfig, TrainConfig
 from ablate.seeds import torch_stream
 from ablate.store import Store
-from ablate.strip import strip
+from ablate.strip import shown, strip
 from ablate.train import Epoch, fit
 from ablate.trained import Checkpoint, Weights
 from ablate.work import Job, Training
@@ -162,7 +161,7 @@ class Laboratory:
         lifter.load_state_dict(dict(weights.state))
         how = replace(first.evaluate, batch=max(1, first.evaluate.batch >> halvings))
         counts = [trial.cell.configuration.evaluate.hypotheses for trial in job.trials]
-        clock = time.perf_counter()
+        spent = Spent()
         found = {
             split: self._evaluate(lifter, windows, how, counts, job.training, split)
             for split, windows in (("validation", splits.validation), ("test", splits.test))
@@ -173,18 +172,19 @@ class Laboratory:
             "dtype": first.train.precision,
             "started": started.isoformat(timespec="seconds"),
             "seconds_train": weights.fit["seconds"],
-            "seconds_evaluate": time.perf_counter() - clock,
+            **spent.told("evaluate"),
             "hypotheses_run": max(counts),
             "p_best_batch": ORACLE_BATCH,
             "command": command(),
             "workers": self._workers,
         }
         frames = strip(lifter, splits.test)
+        samples = self._sample(lifter, splits.test, how, counts, job.training)
         for i, trial in enumerate(job.trials):
             own = {split: evaluations[i] for split, evaluations in found.items()}
             compute = self._measure(lifter, trial.cell.configuration)
             provenance = {**shared, "finished": datetime.now(UTC).isoformat(timespec="seconds")}
-            yield self._record(trial, weights, splits, own, compute, provenance, frames)
+            yield self._record(trial, weights, splits, own, compute, provenance, {**frames, **samples[i]})
 
     def _record(
         self,
@@ -215,6 +215,16 @@ class Laboratory:
             arrays={**_arrays(found), **frames},
         )
 
+    def _sample(
+        self, lifter: "Lifter", windows: "Windows", how: EvaluateConfig, counts: Sequence[int], training: Training
+    ) -> list[dict[str, np.ndarray]]:
+        """What is kept of one window's poses, for each of ``counts``; nothing where no window is whole."""
+        window = shown(windows)
+        if window is None:
+            return [{} for _ in counts]
+        device = compute_device(training.cell.configuration.train)
+        return sample(lifter, windows, window, how, counts, seed=training.seed, device=device)
+
     def _measure(self, lifter: "Lifter", configuration: Configuration) -> dict[str, float | None]:
         train, how = configuration.train, configuration.evaluate
 
@@ -238,11 +248,12 @@ def _labels(evaluation: Evaluation) -> dict[str, list[str]]:
 
 
 def _arrays(found: Mapping[str, Evaluation]) -> dict[str, np.ndarray]:
-    """The errors of single windows, and which window of which recording each is."""
+    """The errors of single windows and joints, and which window of which recording each is."""
     arrays: dict[str, np.ndarray] = {}
     for split, evaluation in found.items():
         arrays[f"{split}/mpjpe_mm"] = evaluation.window_mpjpe_mm
         arrays[f"{split}/frames"] = evaluation.frames
+        arrays[f"{split}/joint_mm"] = evaluation.joint_mm
         arrays[f"{split}/recording"] = evaluation.windows.view_W.astype(np.int32)
         arrays[f"{split}/start"] = evaluation.windows.start_W.astype(np.int32)
     return arrays

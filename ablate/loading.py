@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ablate import design
+from ablate.claims import Claim, claim_problems, parse_claim
 from ablate.design import Assignment
 from ablate.errors import StudyError
 from ablate.problems import describe
@@ -41,6 +42,10 @@ class Study:
     @property
     def constraints(self) -> tuple[Constraint, ...]:
         return tuple(map(parse_constraint, self.file.constraints))
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        return tuple(map(parse_claim, self.file.claims))
 
     def planned(self) -> Iterator[Assignment]:
         """Every cell that is known before anything has run, the study's own first."""
@@ -104,10 +109,26 @@ def check(source: Source, settings: Mapping[str, Any] | None = None) -> Study:
         file = schema.model_validate_json(json.dumps(raw), strict=True)
     except ValidationError as error:
         raise StudyError(describe(error, schema, place)) from error
-    problems = dict.fromkeys([*rules(file, place), *_cell_problems(file, raw, place)])
+    problems = dict.fromkeys([*rules(file, place), *_cell_problems(file, raw, place), *_claims(file, raw, place)])
     if problems:
         raise StudyError(list(problems))
     return Study(file, raw, source)
+
+
+def _claims(file: StudyFile, base: Mapping[str, Any], place: Place) -> Iterator[str]:
+    """What is wrong with the study's claims, as sentences and in the rows and numbers that they name."""
+    rows = list(design.checked(file, base)) if file.claims else []
+    open_group = None if file.sampler is None else design.group_of(file)
+    for i, text in enumerate(file.claims):
+        at = place(("claims", i), False)
+        try:
+            claim = parse_claim(text)
+        except ValueError as error:
+            yield f"{at}: '{text}': {error}"
+            continue
+        yield from (f"{at}: '{text}': {problem}" for problem in claim_problems(claim, file, rows, open_group))
+        if text in file.claims[:i]:
+            yield f"{at}: '{text}': given twice"
 
 
 def _cell_problems(file: StudyFile, base: Mapping[str, Any], place: Place) -> Iterator[str]:

@@ -6,14 +6,35 @@ from pathlib import Path
 from types import TracebackType
 
 from ablate.archive import Archive
+from ablate.design import swept
 from ablate.errors import StorageError
 from ablate.ledger import Claim
+from ablate.loading import Study
 from ablate.proposals import Proposals
+from ablate.quantities import UNITS, VALIDATION
+from ablate.report.names import compute_title, error_title
 from ablate.store import Store
-from ablate.tracking import Tracker, store_id
+from ablate.tracking import Subject, Tracker, store_id
 from ablate.workspace import Workspace
 
 RETRY_S = 5.0  # how soon a server that was away is asked again
+
+
+def subject(study: Study) -> Subject:
+    """What MLflow is told of a study: its question, and the numbers that its report puts first."""
+    metric, compute = study.file.report.metric, study.file.report.compute
+    name = next(name for name in VALIDATION if name.startswith(f"validation_{metric}_"))
+    suffix = name.removeprefix(f"validation_{metric}")
+    unit = next(unit for unit, ending in UNITS.items() if ending == suffix)
+    return Subject(
+        study=study.name,
+        question=study.file.question,
+        error=f"test_{metric}{suffix}",
+        error_title=error_title(metric, unit),
+        compute=compute,
+        compute_title=compute_title(compute),
+        swept=swept(study.file),
+    )
 
 
 class Mirror:
@@ -79,13 +100,10 @@ class Mirror:
             return False  # another process shows this study, or it was said that MLflow can't be reached
         try:
             self._tracker.attach(study_yaml, report)
-            there = self._tracker.attached_weights()
-            sizes = {item.key: item.bytes for item in store.items() if item.kind == "weights"}
             for key in sorted(set(keys)):
-                if key in there and there[key] in (None, sizes.get(key, there[key])):
-                    continue  # of another size it was cut off, when a process was killed
-                with store.file(key) as path:
-                    self._tracker.attach_weights(path)
+                if self._tracker.lacks_model(key):
+                    with store.file(key) as path:
+                        self._tracker.attach_model(key, path)
         except StorageError as error:
             self._note(f"{error}; `ablate sync` sends the report and the weights")
             return False
@@ -107,10 +125,10 @@ class Mirror:
                     self._note("another run of this study shows its records in MLflow, these among them")
                 return
             assert self._tracker is not None
-            names, study = self._archive.names(), self._archive.study.file
+            names = self._archive.names()
             load = self._archive.ledger.load
             planned = self._archive.planned - (0 if running else len(self._proposals.pruned()))
-            self._tracker.mirror(study.question, planned, names, load, running=running)
+            self._tracker.mirror(planned, names, load, running=running)
             self._proposals.sync()
             self._shown, self.trouble = names, None
         except StorageError as error:
@@ -127,7 +145,7 @@ class Mirror:
             self._claim = self._archive.ledger.claim(f"mirror-{store_id(self._workspace)}")
         if self._claim is None:
             return False
-        self._tracker = Tracker(self._archive.study.name, self._workspace)
+        self._tracker = Tracker(subject(self._archive.study), self._workspace)
         return True
 
     def _release(self) -> None:

@@ -5,8 +5,9 @@ A fingerprint in the home folder says what was shown last, so that a second run 
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ablate import __version__, report
 from ablate.archive import Archive
@@ -24,6 +25,9 @@ from ablate.tracking import tracking_uri
 from ablate.workspace import Workspace
 from ablate.writing import write_atomically
 
+if TYPE_CHECKING:
+    from ablate.report.claims import Verdict
+
 
 class Presentation:
     """One study as it is shown. ``notes`` are what this run has to say beside the records."""
@@ -37,11 +41,19 @@ class Presentation:
 
     def write(self) -> Path:
         """Tables and figures from the records alone; returns the page. Raises InputError while there are no records."""
-        records = self._archive.records()
-        if not records:
-            name, home = self._archive.study.name, self._workspace.home
-            raise InputError(f"{name}: nothing is recorded under {home}; `ablate run` it first")
-        return report.write(records, self._about(records), self.page.parent)
+        records = self._recorded()
+        return report.write(records, self._about(records), self.page.parent, _importances)
+
+    def verdicts(self) -> "tuple[Verdict, ...]":
+        """The study's claims, judged on what is recorded. Raises InputError while there are no records."""
+        records = self._recorded()
+        return report.verdicts(records, self._about(records))
+
+    def _recorded(self) -> list[Record]:
+        if records := self._archive.records():
+            return records
+        name, home = self._archive.study.name, self._workspace.home
+        raise InputError(f"{name}: nothing is recorded under {home}; `ablate run` it first")
 
     def still(self) -> bool:
         """Whether the report and MLflow were made of what there is now. Raises StorageError."""
@@ -87,7 +99,14 @@ class Presentation:
             planned=planned - len(pruned),
             acknowledgement=records[0].data.get("acknowledge"),
             notes=tuple(notes),
+            claims=study.claims,
         )
+
+
+def _importances(values: Sequence[Mapping[str, Any]], errors: Sequence[float]) -> Mapping[str, float]:
+    from ablate.search.importance import importances
+
+    return importances(values, errors)
 
 
 def stopped(study: Study, pruned: Sequence[Standing]) -> str:

@@ -5,6 +5,7 @@ import platform
 import re
 import subprocess
 import sys
+import time
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -67,3 +68,22 @@ def device_name(device: "torch.device") -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"cpu ({torch.get_num_threads()} threads)"
+
+
+class Spent:
+    """What work takes of this process from now on."""
+
+    def __init__(self) -> None:
+        self._clock, self._processor = time.perf_counter(), time.process_time()
+
+    def told(self, work: str) -> dict[str, float]:
+        """Under names that end in ``work``: seconds; processor time by them in percent, over 100 where several cores
+        were busy; and the most memory that the process has held so far, in MB of 1e6 bytes (on Linux alone)."""
+        seconds = time.perf_counter() - self._clock
+        busy = 100 * (time.process_time() - self._processor) / seconds
+        found = {f"seconds_{work}": seconds, f"cpu_percent_{work}": busy}
+        status = Path("/proc/self/status")
+        if status.exists():
+            peak = re.search(r"VmHWM:\s*(\d+) kB", status.read_text())
+            found |= {f"memory_mb_{work}": int(peak[1]) * 1.024e-3} if peak else {}
+        return found

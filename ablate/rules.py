@@ -20,6 +20,8 @@ def rules(file: StudyFile, place: Place) -> Iterator[str]:
     yield from _ranges(file, place)
     yield from _numbers(file, place)
     yield from _prune(file, place)
+    for path, text in file.report.problems():
+        yield f"{place(('report', *path), False)}: {'.'.join(('report', *path))}: {text}"
     if file.model.name in file.variants:  # type: ignore[attr-defined]
         yield f"{place(('variants', file.model.name), True)}: this is the sweep's own name; call the variant another"  # type: ignore[attr-defined]
     if len(set(file.seeds)) < len(file.seeds):

@@ -164,7 +164,13 @@ class PruneConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportConfig:
-    """What the report shows first: the ``metric`` on the test split against ``compute``."""
+    """What the report shows first: the ``metric`` on the test split against ``compute``; ``margin_mm`` is the
+    difference in millimetres that counts as practically nil."""
 
     metric: Literal["mpjpe", "p_mpjpe", "mpjve"] = "mpjpe"
     compute: Literal["inference_gmacs", "training_gmacs", "latency_ms"] = "inference_gmacs"
+    margin_mm: float = 0.1
+
+    def problems(self) -> Iterator[Problem]:
+        if not 0 < self.margin_mm < float("inf"):
+            yield (("margin_mm",), f"must be positive, got {self.margin_mm:g}")

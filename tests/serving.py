@@ -1,4 +1,4 @@
-"""MLflow's server as a process of its own, for tests that need one."""
+"""A server as a process of its own, for tests that need one."""
 
 import os
 import signal
@@ -19,15 +19,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(arguments: Sequence[str], port: int, folder: Path) -> Iterator[None]:
-    """``python -m`` with these arguments, in ``folder``, from its first answer on until the block ends."""
+def serving(arguments: Sequence[str], port: int, folder: Path, path: str = "/health") -> Iterator[None]:
+    """``python -m`` with these arguments, in ``folder``, from its first answer at ``path`` on until the block ends."""
     command = [sys.executable, "-m", *arguments, "--port", str(port)]
     log = folder / "server.log"
     with log.open("a") as said:
         server = subprocess.Popen(command, cwd=folder, stdout=said, stderr=said, start_new_session=True)
         try:
             deadline = time.monotonic() + 120
-            while not _answers(port):
+            while not _answers(port, path):
                 assert server.poll() is None, log.read_text()
                 assert time.monotonic() < deadline, log.read_text()
                 time.sleep(0.5)
@@ -37,9 +37,9 @@ def serving(arguments: Sequence[str], port: int, folder: Path) -> Iterator[None]
             server.wait(timeout=30)
 
 
-def _answers(port: int) -> bool:
+def _answers(port: int, path: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5):
             return True
     except OSError:
         return False

@@ -20,7 +20,7 @@ ROWS = (
     {"runner", "catalogue", "bench", "audit", "weights", "lift", "mocap", "inventory"},
     {"presentation"},
     {"scheduled", "budget", "predictions", "outlook"},
-    {"mirror", "crew", "reproduce"},
+    {"mirror", "crew", "reproduce", "showing"},
     {"worker"},
     {"probe"},
     {"laboratory", "proposals", "upkeep"},
@@ -40,13 +40,14 @@ ROWS = (
         "stopping",
     },
     {"ledger"},
+    {"statistics"},
     {"records", "attempts", "trained", "storage"},
     {"plan"},
     {"loading"},
-    {"design", "costing", "rules"},
+    {"design", "costing", "rules", "claims"},
     {"schema", "problems", "quantities"},
     {"source", "sections", "plugin"},
-    {"data", "metrics", "placement", "smoothing"},
+    {"data", "metrics", "placement", "smoothing", "characters"},
 )
 ANYWHERE = {"errors", "seeds", "nearest", "canonical", "workspace", "provenance", "writing"}
 ROOTS = {
@@ -59,6 +60,7 @@ ROOTS = {
     "audit",
     "weights",
     "lift",
+    "tracking",
 }  # where the zoo meets the engine; elsewhere only its torch-free configs
 LISTS = ("models.branch", "models.config", "models.names", "models.pruning.config", "models.pruning.elastic")
 
@@ -126,8 +128,9 @@ def test_the_zoo_knows_nothing_of_the_engine_and_is_built_in_few_places() -> Non
     [
         ("mlflow", "tracking"),
         ("optuna", "search"),
-        ("seaborn", "report"),
+        ("optuna_dashboard", "search"),
         ("submitit", "scheduled"),
+        ("seaborn", "report"),
         ("pooch", "mocap"),
     ],
 )

@@ -28,7 +28,7 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "validate", "schema", "report", "zoo", "profile", "ui", "audit", "import-checkpoint", "evaluate"],
+    ["run", "validate", "schema", "report", "show", "zoo", "profile", "ui", "audit", "import-checkpoint", "evaluate"],
 )
 def test_every_command_has_help_with_an_example(command: str, tmp_path: Path) -> None:
     done = ablate(command, "--help", cwd=tmp_path)

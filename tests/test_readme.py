@@ -82,7 +82,7 @@ def test_ablate_commands_run_in_order(checkout: Path) -> None:
         # The browser test opens the first; the others want files, and have tests of their own in tests/mocap.
         if command[0] == "ui" or command[:2] in (["data", "fetch"], ["data", "import"]):
             command.append("--help")
-        if command[0] in ("plan", "run", "report") and "--help" not in command:
+        if command[0] in ("plan", "run", "report", "show") and "--help" not in command:
             settings = [f"--set={path}={value}" for path, value in SMALL.items()]
             command += settings
         if command[0] == "evaluate":

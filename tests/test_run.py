@@ -89,6 +89,20 @@ def test_pruned_cells_cost_less_and_differ(finished: Path) -> None:
     assert len(least.arrays["strip/mgptp"]) == 3
 
 
+def test_records_hold_what_figures_show(finished: Path) -> None:
+    found = records(finished)
+    assert len({r.arrays["sample/truth"].tobytes() for r in found}) == 1
+    for r in found:
+        assert r.arrays["test/joint_mm"].mean() == pytest.approx(r.value("mpjpe", "test"), rel=1e-5)
+        assert r.arrays["sample/hypotheses"].shape == (2, *r.arrays["sample/truth"].shape)
+        stages = {name: value or 0 for name, value in r.compute.items() if name.startswith("inference_gmacs_")}
+        assert sum(stages.values()) == pytest.approx(r.compute["inference_gmacs"])
+    figures = finished / "reports" / "quick" / "figures"
+    for name in ("pareto", "compute_by_stage", "skeletons", "joint_differences"):
+        assert (figures / f"{name}.pdf").stat().st_size > 5000
+    assert (figures / "skeletons.gif").read_bytes().startswith(b"GIF89a")
+
+
 def test_a_finished_study_only_refreshes_its_report(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after a move: what was shown from the old place is shown once more from the new one."""
     before = content(copy)
@@ -128,9 +142,12 @@ def test_mlflow_holds_study_configurations_and_seeds(finished: Path) -> None:
     assert {r.info.status for r in runs} == {"FINISHED"}
     parent = next(r for r in runs if r.data.tags["ablate.kind"] == "study")
     listed = {item.path for item in client.list_artifacts(parent.info.run_id)}
-    assert {"study.yaml", "report", "weights", "front"} <= listed
+    assert {"study.yaml", "report", "front"} <= listed
+    models = client.search_logged_models([experiment.experiment_id])
+    assert {m.tags["ablate.training"] for m in models} == {record.training_key for record in records(finished)}
+    assert {str(m.status) for m in models} == {"READY"}
     front = {item.path for item in client.list_artifacts(parent.info.run_id, "front")}
-    assert front == {"front/pareto.png", "front/front.csv"}
+    assert front == {"front/pareto.png", "front/small.png", "front/front.csv"}
     figures = {item.path for item in client.list_artifacts(parent.info.run_id, "report/figures")}
     assert "report/figures/pareto.png" in figures
 

@@ -14,7 +14,7 @@ from ablate.audit import Row
 from ablate.audit.layout import CAPTION, COLUMNS, TITLE, cells, reasons
 from ablate.audit.wording import read_as
 from ablate.errors import StorageError
-from ablate.report import style
+from ablate.report.figures import style
 
 PAGE, NAME = "audit.md", "audit"
 HEIGHT = 0.55  # of a bar, in rows

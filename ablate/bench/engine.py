@@ -18,6 +18,7 @@ import ablate.data
 from ablate.archive import Archive
 from ablate.bench import Row
 from ablate.data.config import DataConfig
+from ablate.data.skeleton import NAMES
 from ablate.data.windows import Splits, Windows
 from ablate.evaluate import Evaluation
 from ablate.laboratory import Laboratory
@@ -103,7 +104,8 @@ def _found(windows: Windows, split: str) -> Evaluation:
     )  # fmt: skip
     count = len(windows.view_W)
     errors, frames = np.full(count, 50.0, np.float32), np.ones(count, np.int32)
-    return Evaluation(metrics=metrics, windows=windows, window_mpjpe_mm=errors, frames=frames)
+    joints = np.full(len(NAMES), 50.0, np.float32)
+    return Evaluation(metrics=metrics, windows=windows, window_mpjpe_mm=errors, frames=frames, joint_mm=joints)
 
 
 def engine() -> list[Row]:

@@ -2,7 +2,7 @@
 
 import os
 
-from ablate.cli import audit, bench, data, lift, state, study, weights, zoo
+from ablate.cli import audit, bench, compare, data, lift, show, state, study, weights, zoo
 from ablate.cli.app import app, with_plugins
 
 # In the order of `ablate --help`.
@@ -13,6 +13,8 @@ COMMANDS = (
     study.validate,
     study.schema,
     study.report,
+    show.show,
+    compare.compare,
     state.status,
     state.retry,
     state.reproduce,

@@ -135,16 +135,31 @@ def reproduce(
 def ui(
     ctx: typer.Context,
     port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
+    optuna: Annotated[bool, typer.Option("--optuna", help="Optuna's dashboard on the searches instead.")] = False,
+    storage: Storage = None,
 ) -> None:
     """Open MLflow's own pages on this project's records, on this machine only (127.0.0.1).
 
+    --optuna opens Optuna's dashboard on the same studies (pip install 'pose-ablate[dashboard]'); --storage says where
+    several machines share their search.
+
     Example: ablate ui --port 5001
     """
-    from ablate.tracking import make_store, tracking_uri
+    from ablate.storage import Storage as Database
+    from ablate.tracking import make_store, studies, tracking_uri
 
     ctx.obj.prepare()
+    if optuna:
+        from ablate.search.dashboard import serve
+
+        serve(ctx.obj.journal if storage is None else Database.parse(storage).search_url, port)
+        return
     make_store(tracking_uri(ctx.obj))
-    typer.echo(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
+    address = f"http://127.0.0.1:{port}/"
+    typer.echo(f"MLflow on {address} (Ctrl-C ends it)")
+    for name, page in studies(tracking_uri(ctx.obj)).items():
+        typer.echo(f"  {name}: {address}{page}")
     sys.stdout.flush()
     arguments = ["--backend-store-uri", tracking_uri(ctx.obj), "--host", "127.0.0.1", "--port", str(port)]
+    arguments += ["--workers", "1"]  # one person looks; each of MLflow's usual four loads all of it
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", *arguments])

@@ -18,6 +18,9 @@ Budget = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="2h, 90m, 3600s: leave out seeds, then cells, until the rest likely fits."),
 ]
+Check = Annotated[
+    bool, typer.Option("--check", help="Say how the claims stand; exit 1 if one fails, not where one can't be told.")
+]
 
 
 def run(
@@ -144,7 +147,8 @@ def _tell(workspace: Workspace, study: str, outcome: Any, as_json: bool) -> None
     for failure in outcome.failures:
         typer.echo(f"failed: {failure}", err=True)
     home = "" if workspace.home == Path(".ablate") else f" --home {workspace.home}"
-    typer.echo(f"report   {outcome.report}\nfigures  {outcome.report.parent / 'figures'}\nMLflow   ablate{home} ui")
+    page, text = outcome.report.with_suffix(".html"), outcome.report
+    typer.echo(f"report   {page}\nas text  {text}\nfigures  {text.parent / 'figures'}\nMLflow   ablate{home} ui")
 
 
 def validate(studies: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Study files.")]) -> None:
@@ -187,11 +191,15 @@ def report(
     storage: Storage = None,
     set_: Set = [],  # noqa: B006
     publish: Annotated[bool, typer.Option("--publish", help="Copy it to reports/published/, to be committed.")] = False,
+    check: Check = False,
+    as_json: Json = False,
 ) -> None:
-    """Write a study's tables and figures again, from its records.
+    """Write a study's tables and figures again, from its records; with --check also say how its claims stand.
 
     Example: ablate report pruning_ratio --publish
     """
+    from dataclasses import asdict
+
     from ablate import report as reports
     from ablate.archive import Archive
     from ablate.ledger import open_ledger
@@ -201,9 +209,20 @@ def report(
     workspace = within(ctx, storage)
     workspace.prepare()
     loaded = load(study, set_)
-    path = Presentation(Archive(loaded, open_ledger(workspace, loaded.name)), workspace).write()
+    shown = Presentation(Archive(loaded, open_ledger(workspace, loaded.name)), workspace)
+    path = shown.write()
     if publish:
         folder = workspace.reports / "published" / path.parent.name
         reports.publish(path.parent, folder)
         path = folder / path.name
-    typer.echo(str(path))
+    verdicts = shown.verdicts() if check or as_json else ()
+    if as_json:
+        print_json({"report": str(path), "claims": [asdict(verdict) for verdict in verdicts]})
+    else:
+        typer.echo(str(path))
+        if check and not verdicts:
+            typer.echo("the study claims nothing")
+        for verdict in verdicts:
+            typer.echo(f"{verdict.state}: {verdict.text} ({verdict.reason})")
+    if check and any(verdict.state == "fails" for verdict in verdicts):
+        raise typer.Exit(1)

@@ -9,26 +9,33 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ablate.errors import StorageError
 from ablate.records import Record
 from ablate.report.about import About
 from ablate.writing import alone
 
-__all__ = ["About", "publish", "write"]
+if TYPE_CHECKING:
+    from ablate.report.claims import Verdict
+    from ablate.report.importance import Importances
+    from ablate.report.tables import Table
 
-PAGE = "report.md"
-CONTENT = (PAGE, "results.csv", "tables", "figures")
+__all__ = ["About", "publish", "verdicts", "write"]
+
+PAGE, HTML = "report.md", "report.html"
+CONTENT = (PAGE, HTML, "results.csv", "tables", "figures")
 
 
-def write(records: Sequence[Record], about: About, folder: Path) -> Path:
+def write(records: Sequence[Record], about: About, folder: Path, importances: "Importances | None" = None) -> Path:
     """Make the report of ``records``, in whatever order they come, in ``folder``; returns its page.
 
-    An earlier report there is replaced once the new one is complete. Raises AblateError for records that can't be
+    ``importances`` tells those of swept values (see ablate.report.importance); without it their table is left out. An
+    earlier report there is replaced once the new one is complete. Raises AblateError for records that can't be
     reported, StorageError when the folder can't be written.
     """
     with _replacing(folder) as made:
-        _make(records, about, made)
+        _make(records, about, made, importances)
     return folder / PAGE
 
 
@@ -56,24 +63,47 @@ def _replacing(folder: Path) -> Iterator[Path]:
         raise StorageError(f"{folder}: the report can't be written ({error}); free it, or name another") from error
 
 
-def _make(records: Sequence[Record], about: About, folder: Path) -> None:
-    from ablate.report import comparison, curves, front, page, pareto, results, slices, strip, tables
+def _make(records: Sequence[Record], about: About, folder: Path, importances: "Importances | None") -> None:
+    from ablate.report import claims, comparison, figures, front, page, results, tables
+    from ablate.report.figures.material import Material
+    from ablate.report.html import html
+    from ablate.statistics.samples import samples
 
     kept = results.ordered(records, about)
-    frame = results.results(kept, about)
+    frame, known = results.results(kept, about), samples(kept)
     frame.to_csv(folder / "results.csv", index=False, lineterminator="\n")
     best = front.front(frame, about)
-    made = comparison.tables(frame, kept, about, best)
+    made = comparison.tables(frame, kept, about, best, known, importances)
     for table in made:
         tables.save(table, folder / "tables")
-    figures = folder / "figures"
     if best is None:
         about = replace(about, notes=(*about.notes, f"No front: {about.report.compute} was not measured."))
-    pictures = [
-        pareto.pareto(best, frame, kept, about, figures) if best else None,
-        *slices.slices(frame, kept, about, figures),
-        strip.strip(kept, about, figures),
-        curves.curves(frame, kept, about, figures),
-    ]
-    text = page.page(frame, kept, about, made, [picture for picture in pictures if picture is not None])
+    judged = claims.verdicts(frame, kept, about, known)
+    below = _below(kept, about, made, folder / "tables")
+    pictures = figures.figures(frame, kept, about, best, known, folder / "figures")
+    text = page.page(frame, kept, about, made, pictures, judged, below)
     (folder / PAGE).write_text(text, encoding="utf-8")
+    drawn = Material(frame, kept, about, best, known)
+    (folder / HTML).write_text(html(drawn, made, pictures, judged, below, folder / "figures"), encoding="utf-8")
+
+
+def _below(records: Sequence[Record], about: About, made: Sequence["Table"], folder: Path) -> list[str]:
+    """What is to be said under the main table: of its macros, and of what papers published; both files are written."""
+    from ablate.report.macros import NAME, macros
+    from ablate.report.published import LEFT_OUT, published
+
+    numbers = macros([table for table in made if table.name in ("main", "differences")])
+    (folder / NAME).write_text(numbers.text, encoding="utf-8")
+    found = published(records, about)
+    if found.left_out:
+        (folder / LEFT_OUT).write_text(found.lint, encoding="utf-8")
+    return [*filter(None, [numbers.said, found.said])]
+
+
+def verdicts(records: Sequence[Record], about: About) -> "tuple[Verdict, ...]":
+    """The study's claims as the report of these records judges them, in the study's order. Raises as ``write``."""
+    from ablate.report import claims, results
+    from ablate.statistics.samples import samples
+
+    kept = results.ordered(records, about)
+    return claims.verdicts(results.results(kept, about), kept, about, samples(kept))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ablate.claims import Claim
 from ablate.sections import ReportConfig
 
 
@@ -9,7 +10,7 @@ from ablate.sections import ReportConfig
 class About:
     """``baseline`` is the label of the row that reductions and speed ratios refer to. ``sweep`` names the swept values
     by their dotted path, over the sweep and every variant. ``command`` makes this report again; ``planned`` counts
-    the records of a finished study. ``acknowledgement`` is what the data's licence asks to say.
+    the records of a finished study. ``acknowledgement`` is what the data's licence asks to say. ``claims`` are judged.
     """
 
     name: str
@@ -21,3 +22,4 @@ class About:
     planned: int
     acknowledgement: str | None = None
     notes: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()

@@ -12,12 +12,17 @@ from ablate.report import protocol
 from ablate.report.about import About
 from ablate.report.columns import ORACLE, column, error_columns, rank_notes, unit_of
 from ablate.report.control import NOTE, control
+from ablate.report.differences import differences_table
 from ablate.report.effects import effects_table
-from ablate.report.front import Front
+from ablate.report.front import Front, fronts_table, volume_notes
 from ablate.report.further import further_tables
+from ablate.report.importance import Importances, importance_table
 from ablate.report.names import COMPUTE, METRICS, compute_title
+from ablate.report.published import published
 from ablate.report.results import error_unit, errors, heads, labels, overall, spread
+from ablate.report.sliced import slice_tables
 from ablate.report.tables import TIMES, Column, Table, digits
+from ablate.statistics.samples import Samples, samples
 
 # Closed-form values: every seed of a configuration has the same.
 EXACT = ("inference_gmacs", "training_gmacs", "params_m")
@@ -26,29 +31,47 @@ EXACT = ("inference_gmacs", "training_gmacs", "params_m")
 BOUNDS = ("p_best", "j_best")
 
 
-def tables(frame: pd.DataFrame, records: Sequence[Record], about: About, best: Front | None) -> tuple[Table, ...]:
-    """Every table that the records allow, the main comparison first; ``best`` is None where no front can be drawn."""
-    made = [main_table(frame, records, about)]
+def tables(
+    frame: pd.DataFrame,
+    records: Sequence[Record],
+    about: About,
+    best: Front | None,
+    test: Samples | None = None,
+    importances: Importances | None = None,
+) -> tuple[Table, ...]:
+    """Every table that the records allow, the main comparison first; ``best`` is None where no front can be drawn.
+
+    ``test`` are the records' samples where somebody has them already; ``importances`` tells those of swept values.
+    """
+    test = samples(records) if test is None else test
+    main = main_table(frame, records, about, test)
+    beside = [published(records, about).table, differences_table(frame, records, about, test)]
+    made = [main, *filter(None, beside)]
     if best is not None:
-        made.append(front_table(frame, records, about, best))
-    made += filter(None, [effects_table(frame, records, about)])
+        notes = volume_notes(best, frame, about, test)
+        made.append(front_table(main, records, about, best, notes))
+        made += filter(None, [fronts_table(best, frame, records, about, test)])
+    made += filter(None, [effects_table(frame, records, about, test)])
+    if importances is not None:
+        made += filter(None, [importance_table(frame, records, about, importances)])
+    made += slice_tables(frame, records, about)
     made.append(validation_table(frame, records, about))
     rows = errors(frame, "test")
     rows = rows[(rows["metric"] == about.report.metric) & (rows["aggregation"] == "mean")]
     last = rows[rows["step"] == rows["steps"]]
     if (last["action"] != "").any():
         title = f"Test {METRICS[about.report.metric]} by action"
-        made.append(_by("per_action", title, last[last["action"] != ""], "action", str, records, about))
+        made.append(_by("per_action", title, last[last["action"] != ""], "action", str, records, about, test))
     if (rows["steps"] > 1).any():
         title = f"Test {METRICS[about.report.metric]} after each denoising step"
-        made.append(_by("per_step", title, rows[rows["action"] == ""], "step", "step {}".format, records, about))
-    return (*made, *further_tables(frame, records, about))
+        made.append(_by("per_step", title, rows[rows["action"] == ""], "step", "step {}".format, records, about, test))
+    return (*made, *further_tables(frame, records, about, test))
 
 
-def main_table(frame: pd.DataFrame, records: Sequence[Record], about: About) -> Table:
+def main_table(frame: pd.DataFrame, records: Sequence[Record], about: About, test: Samples) -> Table:
     """Test errors, compute and its reduction against the baseline, a row a configuration."""
     rows = overall(frame, "test")
-    deployable = error_columns(rows[rows["aggregation"] == "mean"], labels(frame), METRICS)
+    deployable = error_columns(rows[rows["aggregation"] == "mean"], labels(frame), METRICS, test)
     metric = about.report.metric
     oracles = error_columns(rows[rows["aggregation"].isin(BOUNDS)], labels(frame), {metric: METRICS[metric]})
     beside = control(records, about, error_unit(frame, about))
@@ -68,11 +91,10 @@ def main_table(frame: pd.DataFrame, records: Sequence[Record], about: About) -> 
     return Table(name="main", caption=caption, notes=notes, heads=heads(records, about), columns=columns)
 
 
-def front_table(frame: pd.DataFrame, records: Sequence[Record], about: About, best: Front) -> Table:
-    """The configurations that nothing beats on both axes, cheapest first."""
+def front_table(main: Table, records: Sequence[Record], about: About, best: Front, notes: Sequence[str]) -> Table:
+    """The configurations of the main table that nothing beats on both axes, cheapest first."""
     points = best.points[best.points["front"]].sort_values(["compute", "label"])
     every = list(points["label"])
-    main = main_table(frame, records, about)
     error, cost = f"{about.report.metric}_mean_", about.report.compute
     columns = [
         replace(c, mean=c.mean[every], std=None if c.std is None else c.std[every], seeds=c.seeds[every])
@@ -80,14 +102,15 @@ def front_table(frame: pd.DataFrame, records: Sequence[Record], about: About, be
         if c.key.startswith(error) or c.key in (cost, cost.replace("_gmacs", "_reduction_percent"))
     ]
     caption = f"The front: {METRICS[about.report.metric]} against {compute_title(cost)}, cheapest first"
-    notes = [protocol.summary(records), *rank_notes(columns)]
-    return Table(name="front", caption=caption, notes=notes, heads=main.heads.loc[every], columns=columns)
+    told = [protocol.summary(records), *rank_notes(columns), *notes]
+    return Table(name="front", caption=caption, notes=told, heads=main.heads.loc[every], columns=columns)
 
 
 def validation_table(frame: pd.DataFrame, records: Sequence[Record], about: About) -> Table:
     """Errors on the split that picks epochs and feeds searches: never the ones to report."""
     rows = overall(frame, "validation")
-    columns = error_columns(rows[rows["aggregation"] == "mean"], labels(frame), METRICS)
+    rows = rows[rows["aggregation"] == "mean"]
+    columns = error_columns(rows, labels(frame), METRICS, samples(records, "validation"))
     notes = [protocol.summary(records, "validation"), *rank_notes(columns)]
     caption = "Validation error of each configuration (this split picks epochs and steers searches)"
     return Table(name="validation", caption=caption, notes=notes, heads=heads(records, about), columns=columns)
@@ -101,12 +124,19 @@ def _by(
     heading: Callable[[object], str],
     records: Sequence[Record],
     about: About,
+    test: Samples,
 ) -> Table:
     """One metric with a column for each value of ``field``."""
     every = list(dict.fromkeys(record.label for record in records))
     unit = unit_of(rows)
     columns = [
-        column(rows[rows[field] == value], every, key=f"{field}_{value}{UNITS[unit]}", title=heading(value))
+        column(
+            rows[rows[field] == value],
+            every,
+            key=f"{field}_{value}{UNITS[unit]}",
+            title=heading(value),
+            samples=test,
+        )
         for value in sorted(rows[field].unique())
     ]
     notes = [protocol.summary(records), *rank_notes(columns)]

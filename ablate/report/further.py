@@ -16,6 +16,7 @@ from ablate.report.columns import ORACLE, column, error_columns, rank_notes, see
 from ablate.report.names import FURTHER, METRICS, SPREAD, titled
 from ablate.report.results import beside, heads, labels, overall
 from ablate.report.tables import Column, Table
+from ablate.statistics.samples import Samples
 
 AGGREGATIONS = (
     "Without a name: the mean of the hypotheses. jpma takes for each joint the hypothesis whose reprojection is nearest"
@@ -34,11 +35,11 @@ MEASURED = (
 )
 
 
-def further_tables(frame: pd.DataFrame, records: Sequence[Record], about: About) -> Iterator[Table]:
+def further_tables(frame: pd.DataFrame, records: Sequence[Record], about: About, test: Samples) -> Iterator[Table]:
     """Those of these tables that the records allow."""
     rows = overall(frame, "test")
     if (rows["hypotheses"] > 1).any():
-        yield from _hypotheses(rows[rows["hypotheses"] > 1], frame, records, about)
+        yield from _hypotheses(rows[rows["hypotheses"] > 1], frame, records, about, test)
     other = beside(frame, "test")
     if not other.empty:
         yield _protocols(rows, other, frame, records, about)
@@ -48,7 +49,9 @@ def further_tables(frame: pd.DataFrame, records: Sequence[Record], about: About)
         yield _table("further", caption, [*seed_notes(columns), MEASURED], columns, records, about)
 
 
-def _hypotheses(rows: pd.DataFrame, frame: pd.DataFrame, records: Sequence[Record], about: About) -> Iterator[Table]:
+def _hypotheses(
+    rows: pd.DataFrame, frame: pd.DataFrame, records: Sequence[Record], about: About, test: Samples
+) -> Iterator[Table]:
     """A table of the report's metric by aggregation, and one of P-MPJPE."""
     batch = protocol.fact(records, "provenance.p_best_batch")
     said = AGGREGATIONS
@@ -57,7 +60,7 @@ def _hypotheses(rows: pd.DataFrame, frame: pd.DataFrame, records: Sequence[Recor
     for name, metric in {"hypotheses": about.report.metric, "hypotheses_p_mpjpe": "p_mpjpe"}.items():
         if name != "hypotheses" and metric == about.report.metric:
             continue
-        columns = error_columns(rows, labels(frame), {metric: METRICS[metric]})
+        columns = error_columns(rows, labels(frame), {metric: METRICS[metric]}, test)
         spreads = _plain(rows, labels(frame), SPREAD) if name == "hypotheses" else []
         notes = [*rank_notes(columns), f"{said}.", ORACLE, *([CALIBRATED] if spreads else [])]
         caption = f"Test {METRICS[metric]} by how the hypotheses become one pose"

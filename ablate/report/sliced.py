@@ -81,7 +81,7 @@ def _table(
     return Table(
         name=f"slice_{name.replace('.', '_')}",
         caption=f"Test {METRICS[metric]} ({unit}) and {COMPUTE[compute]} ({compute_unit(compute)}) by {name}",
-        notes=["A row holds all else fixed.", protocol.summary(records), *seed_notes(columns)],
+        notes=[protocol.summary(records), "A row holds all else fixed.", *seed_notes(columns)],
         heads=heads.fillna(""),
         columns=columns,
     )

@@ -8,17 +8,16 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from ablate import report
 from ablate.errors import AblateError, StorageError
 from ablate.records import Record
-from ablate.report import page, protocol, results, slices, strip, tables
+from ablate.report import page, protocol, results, tables
 from ablate.sections import ReportConfig
 from tests.report import factory
-from tests.report.conftest import frame_of, tables_of
+from tests.report.conftest import tables_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,8 +43,10 @@ def small() -> list[Record]:
 
 def test_the_report_is_complete(made: Path) -> None:
     names = ("main", "front", "validation", "per_action", "per_step", "hypotheses", "hypotheses_p_mpjpe")
-    pictures = ("pareto", "slice_tcep_keep_ratio", "slice_mgptp_keep_ratio", "strip", "curves")
-    expected = {"report.md", "results.csv"}
+    names += ("differences", "fronts", "slice_tcep_keep_ratio", "slice_mgptp_keep_ratio")
+    slices = ("slice_tcep_keep_ratio", "slice_mgptp_keep_ratio", "heat_tcep_keep_ratio_mgptp_keep_ratio")
+    pictures = ("pareto", *slices, "latency", "strip", "curves")
+    expected = {"report.md", "report.html", "results.csv", "tables/macros.tex"}
     expected |= {f"tables/{name}.{suffix}" for name, suffix in itertools.product(names, ("md", "tex", "csv"))}
     expected |= {f"figures/{name}.{suffix}" for name, suffix in itertools.product(pictures, ("pdf", "png"))}
     assert set(files(made)) == expected
@@ -109,7 +110,7 @@ def test_the_page_says_what_a_reader_needs(made: Path) -> None:
     text = (made / "report.md").read_text()
     main = tables_of(factory.study(hypotheses=5, steps=2), factory.about())["main"].columns[0]
     assert main.std is not None
-    assert f"seed noise of {tables.noise(main.std, main.seeds):.2f} mm say nothing" in text
+    assert f"The pooled seed noise is {tables.noise(main.std, main.seeds):.2f} mm." in text
     for part in (
         factory.about().question,
         "Status: 36 of 36 records, finished.",
@@ -212,40 +213,6 @@ def test_the_order_is_baseline_then_groups_from_costly_to_cheap() -> None:
     assert groups == sorted(groups, key=["d3dp", "htp", "uniform"].index)
     costs = [record.compute["inference_gmacs"] or 0 for record in kept if record.group == "htp"]
     assert costs == sorted(costs, reverse=True)
-
-
-def test_strips_show_at_most_eight_configurations_of_one_window(tmp_path: Path) -> None:
-    kept = results.ordered(factory.study(), factory.about())
-    rows, found = strip._chosen(kept)
-    assert (len(rows), found) == (strip.ROWS, 11)
-    assert len({record.label for record in rows}) == strip.ROWS
-    other = dict(kept[-1].arrays) | {"strip/motion": np.ones(factory.FRAMES, np.float32)}
-    fewer = [*kept[:6], dataclasses.replace(kept[-1], arrays=other)]
-    assert [record.label for record in strip._chosen(fewer)[0]] == [kept[3].label]
-    assert strip.strip([record for record in kept if record.label == "d3dp"], factory.about(), tmp_path) is None
-
-
-def test_a_slice_holds_the_other_values_fixed() -> None:
-    about = factory.about()
-    kept = results.ordered(factory.study(), about)
-    lines, others = slices._lines(factory.CLUSTERS, frame_of(kept, about), kept, about)
-    assert others == ["0.2", "0.333", "0.5"]
-    point = lines[(lines["group"] == "htp") & (lines["others"] == "0.2") & (lines["x"] == 0.25)]
-    expected = [r.value("mpjpe", "test") for r in kept if r.params == {factory.KEEP: 0.2, factory.CLUSTERS: 0.25}]
-    assert sorted(point["error"]) == sorted(expected)
-    assert len(expected) == 3
-
-
-def test_slices_need_two_values_and_take_words(tmp_path: Path) -> None:
-    kind = "model.pruning.recovery.kind"
-    cells = zip((None, "cross_attention"), small()[1:], strict=True)
-    records = [dataclasses.replace(r, params={kind: value, factory.KEEP: 0.5}) for value, r in cells]
-    about = factory.about(sweep=(kind, factory.KEEP))
-    kept = results.ordered([*records, small()[0]], about)
-    made = slices.slices(frame_of(kept, about), kept, about, tmp_path)
-    assert [picture.name for picture in made] == ["slice_kind"]
-    lines, _ = slices._lines(kind, frame_of(kept, about), kept, about)
-    assert set(lines["x"]) == {"off", "cross_attention"}
 
 
 def test_values_are_named_in_the_order_of_the_swept_paths() -> None:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -103,19 +103,23 @@ def _figure(first: str, second: str, grids: list[tuple[str, pd.DataFrame, pd.Dat
 
 
 def _panel(axes: Axes, title: str, table: pd.DataFrame, limits: tuple[float, float]) -> None:
-    values, (low, high) = table.to_numpy(), limits
-    axes.imshow(values, cmap=style.RAMP, vmin=low, vmax=high, aspect="auto")
+    sns.heatmap(
+        table,
+        ax=axes,
+        cmap=style.RAMP,
+        vmin=limits[0],
+        vmax=limits[1],
+        cbar=False,
+        annot=table.size <= WRITTEN,
+        fmt=f".{digits(table.stack(), 3)}f",
+        annot_kws={"fontsize": 7},
+    )
     slanted: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
     long = sum(map(len, table.columns)) > ROOM
-    axes.set_xticks(range(values.shape[1]), labels=list(table.columns), **(slanted if long else {}))
-    axes.set_yticks(range(values.shape[0]), labels=list(table.index))
+    axes.set_xticks(axes.get_xticks(), labels=list(table.columns), **(slanted if long else {"rotation": 0}))
+    axes.set_yticks(axes.get_yticks(), labels=list(table.index), rotation=0)
     axes.set_title(title)
+    axes.set_xlabel("")
+    axes.set_ylabel("")
     axes.grid(visible=False)
     axes.tick_params(length=0)
-    if values.size > WRITTEN:
-        return
-    ramp, decimals = mpl.colormaps[style.RAMP], digits(pd.Series(values.ravel()), 3)
-    for (row, column), value in np.ndenumerate(values):
-        share = (value - low) / (high - low) if high > low else 0.0
-        ink = "white" if np.dot(ramp(share)[:3], (0.299, 0.587, 0.114)) < 0.5 else style.INK
-        axes.text(column, row, f"{value:.{decimals}f}", ha="center", va="center", color=ink, fontsize=7)

@@ -68,7 +68,7 @@ def test_a_heat_map_has_each_cell_where_it_belongs() -> None:
     m = made.material(made.study())
     (picture,) = heat.heat(m)
     assert picture.name == "heat_tcep_keep_ratio_mgptp_keep_ratio"
-    error, cost = (axes.images[0].get_array() for axes in picture.figure.axes)
+    error, cost = (axes.collections[0].get_array() for axes in picture.figure.axes)
     axes = picture.figure.axes[0]
     across = [text.get_text() for text in axes.get_xticklabels()]
     down = [text.get_text() for text in axes.get_yticklabels()]
