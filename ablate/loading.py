@@ -154,9 +154,16 @@ def _cell_problems(file: StudyFile, base: Mapping[str, Any], place: Place) -> It
         else:
             lines = [
                 f"{cell_place(loc, False)}: {'.'.join(map(str, loc))}: {text}"
-                for loc, text in semantic_problems(configuration)
+                for loc, text in (*semantic_problems(configuration), *_unlike(configuration, file))
             ]
         # What is left may be wrong only because of what is out, and its own line does not show that.
         where = f" (in '{cell.label}')" if file.components is not None and cell.settings else ""
         yield from (f"{line}{where}" for line in lines if line not in told)
         told.update(lines)
+
+
+def _unlike(configuration: Configuration, file: StudyFile) -> Iterator[tuple[Loc, str]]:
+    """What can't differ between the rows of one study."""
+    if configuration.evaluate.protocol != file.evaluate.protocol:
+        text = "errors under two protocols can't be compared, and every evaluation holds both; set it once for all rows"
+        yield ("evaluate", "protocol"), text

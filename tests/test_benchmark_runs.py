@@ -1,13 +1,15 @@
 """Studies and files of weights on the benchmarks: files in their exact layouts go through `run` and `evaluate`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from ablate.data import load
+from ablate.data import load, npz
 from ablate.data.config import DataConfig
+from ablate.data.layout import bundle
 from ablate.loading import check
 from ablate.records import Record
 from ablate.runner import run
@@ -16,6 +18,7 @@ from ablate.terminal import Plain
 from ablate.workspace import Workspace
 from tests.benchmarks import dhp3, h36m
 from tests.checkpoints import ablate_, in_training, refused
+from tests.motion import recording
 from tests.reference import Numbers
 
 STUDY = """\
@@ -80,6 +83,21 @@ def test_a_study_on_3dhp(place: Path) -> None:
     valid = sum(int(view.valid_T.sum()) for view in splits.test.views if view.valid_T is not None)
     assert record.arrays["test/frames"].sum() == valid < sum(len(view) for view in splits.test.views)
     assert {m.action for m in record.metrics if m.split == "test"} == {"", *(f"TS{i}" for i in range(1, 7))}
+
+
+def test_a_study_and_weights_on_ones_own_recordings() -> None:
+    home = Path(".ablate")
+    clips = [replace(recording("wave 1", "wave", 40, i), subject=who) for i, who in enumerate(("ann", "bo", "cy"))]
+    npz.folder(home).mkdir(parents=True, exist_ok=True)
+    content = bundle(clips, {"fps": 50.0, "train": ["ann"], "validation": ["bo"], "test": ["cy"]})
+    (npz.folder(home) / "ours.npz").write_bytes(content)
+    record = recorded("name: npz, set: ours, cameras: 2", "on_ours")
+    assert record.data["subjects"]["test"] == ["cy"]
+    assert record.arrays["test/frames"].sum() == 2 * 40
+    weights = home / "weights" / f"{record.training_key}.safetensors"
+    done = ablate_("evaluate", weights, "--data", "npz", "--set", "data.set=ours", "--accelerator", "cpu", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["data"]["name"] == "npz"
 
 
 def test_annotations_are_part_of_what_a_record_is() -> None:

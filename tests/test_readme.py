@@ -70,7 +70,6 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     h36m(folder / "h36m", frames=20)
     dhp3(folder / "3dhp", frames=20)
     files.coco(folder / "keypoints.json", film(swaying(30), np.random.default_rng(0)))
-    files.lifter(folder / "tiny.safetensors")
     return folder
 
 
@@ -87,8 +86,6 @@ def test_ablate_commands_run_in_order(checkout: Path) -> None:
             command += settings
         if command[0] == "evaluate":
             command += ["--set=data.clip_seconds=1", "--set=data.cameras=1"]
-        if command[0] == "lift":
-            command += ["--checkpoint=tiny.safetensors"]
         env = {**os.environ, "COLUMNS": "160"}
         done = subprocess.run(
             [sys.executable, "-m", "ablate", *command], cwd=checkout, env=env, capture_output=True, text=True

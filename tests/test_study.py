@@ -82,6 +82,13 @@ def test_a_shipped_study_is_found_by_name(tmp_path: Path, monkeypatch: pytest.Mo
         ("evaluate: {", "evaluate: {low_pass: 10, ", "13:22", "is a count of a window's 9 frames, got 10"),
         ("evaluate: {", "evaluate: {low_pass: 1, ", "13:22", "must be at least 2, got 1"),
         ("model.pruning.tcep.keep_ratio: [1.0, 0.6]", "model.depth: [[2], 0]", "6:17", "valid integer, got [2]"),
+        (
+            "[1.0, 0.6]",
+            "[1.0]\n  evaluate.protocol: [exact, reference]",
+            "7:30",
+            "can't be compared, and every evaluation",
+        ),
+        ("model.name: d3dp,", "evaluate.protocol: reference, model.name: d3dp,", "9:35", "set it once for all rows"),
         ("[1.0, 0.6]", "{low: 0.2, high: 1.0}", "6:3", "only a sampler searches a continuum"),
         ("[1.0, 0.6]", "{low: 1.0, high: 0.2, step: 0.1}", "6:3", "low must lie below high, got 1 and 0.2"),
         ("[1.0, 0.6]", "{low: 0.6, high: 1.0, step: 0}", "6:3", "step must be positive, got 0"),

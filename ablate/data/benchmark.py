@@ -1,16 +1,10 @@
-"""What readers of benchmarks share: where the files lie, and what an entry of one must be.
-
-Legend: T frames, J joints, C coordinates.
-"""
+"""What readers of benchmarks share: where the files lie, and what is asked of a dict in one."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ablate.data.arrays import Array
 from ablate.data.config import VARIABLE, DataConfig
 from ablate.errors import DataError
 
@@ -45,23 +39,3 @@ def entry(holder: Any, key: str, where: str) -> Any:
         listed = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
         raise DataError(f"{where}: has no {key}; there is {listed or 'nothing'}; get the file that has it")
     return holder[key]
-
-
-def poses(value: Any, where: str, joints: int, coordinates: int) -> Array:
-    """``value``, which is found at ``where``, if it is an array (T, joints, coordinates) of finite numbers. Raises
-    DataError otherwise."""
-    expected = f"(T, {joints}, {coordinates})"
-    if not isinstance(value, np.ndarray):
-        raise DataError(f"{where}: holds {type(value).__name__}, expected an array {expected}; get the file again")
-    if value.ndim != 3 or value.shape[1:] != (joints, coordinates) or not len(value):
-        raise DataError(
-            f"{where}: has shape {value.shape}, expected {expected}; get the file in the benchmark's layout"
-        )
-    if value.dtype.kind not in "fiu":
-        raise DataError(f"{where}: holds {value.dtype}, expected numbers; get the file again")
-    bad_T = ~np.isfinite(value).all(axis=(1, 2))
-    if bad_T.any():
-        raise DataError(
-            f"{where}: {bad_T.sum()} frames hold NaN or infinity, first {bad_T.argmax()}; get the file again"
-        )
-    return value

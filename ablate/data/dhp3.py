@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from ablate.data.arrays import Array
-from ablate.data.benchmark import entry, find, poses
+from ablate.data.arrays import Array, poses
+from ablate.data.benchmark import entry, find
 from ablate.data.camera import normalise_screen
 from ablate.data.config import DataConfig
 from ablate.data.recording import Camera, InTurn, Kept, Source

@@ -29,12 +29,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ablate.data import camera as optics
-from ablate.data.arrays import Array
+from ablate.data.arrays import Array, poses
 from ablate.data.recording import Camera, Recording
 from ablate.data.skeleton import NAMES
 from ablate.errors import DataError
 
 GET_IT_AGAIN = "get or make the file again"
+MEND = "give Human3.6M's 17 joints in every frame; fill or cut frames without"
 FURTHEST = 100.0  # metres from the origin: beyond, the unit is another one
 NEAREST = 0.1  # metres that a joint keeps from a camera
 SCREEN = 2.0  # 2D that stays within it is normalised, not in pixels
@@ -144,7 +145,7 @@ def _recording(path: Path, key: str, world_TJ3: Array, info: Info, seen: Mapping
     subject, slash, name = key.partition("/")
     if not (subject and slash and name):
         raise DataError(f"{where}: is not subject/action, as 'S14/Sitting 30' is; rename it")
-    _check(where, world_TJ3, 3)
+    poses(world_TJ3, where, len(NAMES), 3, MEND)
     if np.abs(world_TJ3).max() > FURTHEST:
         raise DataError(f"{where}: joints lie beyond {FURTHEST:g} m; is the unit metres?")
     world_TJ3 = world_TJ3.astype(np.float32)
@@ -162,21 +163,6 @@ def _recording(path: Path, key: str, world_TJ3: Array, info: Info, seen: Mapping
         cameras=cameras,
         seen=_seen(where, seen, cameras, len(world_TJ3)),
     )
-
-
-def _check(where: str, array_TJC: Array, coordinates: int) -> None:
-    """Raises DataError unless this is (T, 17, ``coordinates``) of finite floats."""
-    joints = len(NAMES)
-    if array_TJC.ndim != 3 or array_TJC.shape[1:] != (joints, coordinates) or len(array_TJC) == 0:
-        expected = f"(T, {joints}, {coordinates}) in Human3.6M's joint order"
-        raise DataError(f"{where}: has shape {array_TJC.shape}, expected {expected}")
-    if not np.issubdtype(array_TJC.dtype, np.floating):
-        raise DataError(
-            f"{where}: holds {array_TJC.dtype}, expected float32 {'metres' if coordinates == 3 else 'pixels'}"
-        )
-    bad_T = ~np.isfinite(array_TJC).all(axis=(1, 2))
-    if bad_T.any():
-        raise DataError(f"{where}: {bad_T.sum()} frames hold NaN or infinity, first {bad_T.argmax()}; fill or cut them")
 
 
 def _camera(where: str, entry: CameraEntry, world_TJ3: Array) -> Camera:
@@ -207,8 +193,7 @@ def _seen(where: str, seen: Mapping[str, Array], cameras: tuple[Camera, ...], fr
         raise DataError(f"{where}: {lists}; give 2D of each of a recording's cameras, or of none")
     found = []
     for camera in cameras:
-        pixels_TJ2 = seen[camera.name]
-        _check(f"{where}@{camera.name}", pixels_TJ2, 2)
+        pixels_TJ2 = poses(seen[camera.name], f"{where}@{camera.name}", len(NAMES), 2, MEND)
         if len(pixels_TJ2) != frames:
             raise DataError(f"{where}@{camera.name}: has {len(pixels_TJ2)} frames, the motion {frames}; cut the longer")
         if np.abs(pixels_TJ2).max() <= SCREEN:

@@ -81,7 +81,7 @@ def test_of_many_that_add_one_record_at_once_one_does(opener: Opener) -> None:
         added = list(pool.map(add, range(many)))
     assert added.count(True) == 1
     (kept,) = opener().load([record(0).name])
-    assert kept.best_epoch == added.index(True)
+    # One of them, whole. Which one is no matter: who finds another's in the home folder brings that to the database.
     assert (kept.arrays["number"] == kept.best_epoch).all()
 
 

@@ -347,9 +347,7 @@ def test_a_full_disk_leaves_nothing_behind() -> None:
     assert left() == set()
 
 
-def test_what_comes_along_lifts_motion_that_it_never_saw(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not SHIPPED.is_file():
-        pytest.skip("no lifter comes along")
+def test_what_comes_along_lifts_motion_that_it_never_saw() -> None:
     from ablate.data.config import DataConfig
     from ablate.data.recording import Recording
     from ablate.data.synthetic import read as motion
