@@ -124,8 +124,8 @@ class StudyFile(BaseModel):
     ``one_factor`` changes one swept path at a time around the base, ``components`` takes named parts out of it. A
     ``sampler`` searches the sweep instead, for ``trials`` different pairs of a configuration and a seed, by
     ``objectives``. ``constraints`` bound numbers: a cell that is known to break one is never started.
-    ``prune`` stops trainings early that are of no use to the front. ``claims`` are sentences (see ablate/claims.py) that
-    the report judges.
+    ``prune`` stops trainings early that are of no use to the front. ``claims`` are sentences (see ablate/claims.py)
+    that the report judges.
     """
 
     model_config = FORBID

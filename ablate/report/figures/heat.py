@@ -111,7 +111,7 @@ def _panel(axes: Axes, title: str, table: pd.DataFrame, limits: tuple[float, flo
         vmax=limits[1],
         cbar=False,
         annot=table.size <= WRITTEN,
-        fmt=f".{digits(table.stack(), 3)}f",
+        fmt=f".{digits(pd.Series(table.to_numpy().ravel()), 3)}f",
         annot_kws={"fontsize": 7},
     )
     slanted: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
