@@ -51,16 +51,18 @@ class Answers(BaseHTTPRequestHandler):
         site.at_once = max(site.at_once, site.now)
         content = site.files.get(name)
         if content is None:
+            site.now -= 1
             self.send_error(404)
-        else:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            if name == site.broken:
-                site.broken = ""
-                content = content[: len(content) // 2]
-            self.wfile.write(content)
-        site.now -= 1
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if name == site.broken:
+            site.broken = ""
+            content = content[: len(content) // 2]
+        self.wfile.write(content[:-1])
+        site.now -= 1  # with the last byte the next request may be there before this one's end
+        self.wfile.write(content[-1:])
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
