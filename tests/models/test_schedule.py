@@ -189,7 +189,8 @@ def test_cost_is_the_sum_over_steps() -> None:
         constant = models.cost(config, hypotheses=4, steps=5, flip=True)
         assert cost.inference_gmacs == pytest.approx(constant.inference_gmacs, rel=0.01)
         # a pass is told at the configured counts, and a training knows of no schedule
-        assert replace(cost, inference_gmacs=constant.inference_gmacs) == constant
+        stages = constant.inference_stages
+        assert replace(cost, inference_gmacs=constant.inference_gmacs, inference_stages=stages) == constant
 
 
 def test_training_does_not_know_of_it() -> None:
