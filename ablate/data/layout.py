@@ -35,7 +35,7 @@ from ablate.data.skeleton import NAMES
 from ablate.errors import DataError
 
 GET_IT_AGAIN = "get or make the file again"
-MEND = "give Human3.6M's 17 joints in every frame; fill or cut frames without"
+MEND = "give an array of floats, Human3.6M's 17 joints in every frame; fill or cut frames without"
 FURTHEST = 100.0  # metres from the origin: beyond, the unit is another one
 NEAREST = 0.1  # metres that a joint keeps from a camera
 SCREEN = 2.0  # 2D that stays within it is normalised, not in pixels

@@ -76,7 +76,8 @@ class PostgresLedger:
 
     def add(self, record: Record) -> bool:
         """See ablate.ledger.Ledger. The record is kept in the home folder first, and waits there when StorageError is
-        raised since the database can't be reached; ``send`` brings it over."""
+        raised since the database can't be reached; ``send`` brings it over. Where the folder has one already, that is
+        brought over instead: True then says that this call did it, not that the record was its own."""
         if not self._folder.add(record):
             (record,) = self._folder.load([record.name])
         try:
