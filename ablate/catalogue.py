@@ -147,7 +147,8 @@ def profile(asked: Asked, compare: str | None = None) -> dict[str, Any]:
 def _other(asked: Asked, configuration: Configuration, compare: str) -> dict[str, Any]:
     model = configuration.model
     as_large = [f"model.{name}={getattr(model, name)}" for name in (*SIZES["base"], "mlp_ratio")]
-    other = replace(asked, model=compare, host=None, frames=None, settings=as_large)
+    as_sampled = [setting for setting in asked.settings if setting.startswith("evaluate.")]
+    other = replace(asked, model=compare, host=None, frames=None, settings=[*as_large, *as_sampled])
     return _counts(other, _configuration(other, "--compare "))
 
 

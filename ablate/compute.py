@@ -29,6 +29,8 @@ from ablate.data.skeleton import NAMES
 from ablate.errors import AblateError
 from ablate.quantities import CLOSED, COUNTED, WATCHED
 from ablate.sections import BranchConfig, EvaluateConfig, MeasureConfig
+from models.execution import Execution
+from models.sampling import Draws, Flip
 
 GIGA, MEGA = 1e9, 1e6
 _ATEN: Any = torch.ops.aten
@@ -79,10 +81,12 @@ class Lifter(Protocol):
         *,
         hypotheses: int,
         steps: int,
-        flip: bool,
+        flip: Flip,
+        draws: Draws,
         eta: float,
         noise: Tensor,
         branch: BranchConfig | None,
+        execution: Execution,
     ) -> Tensor: ...
 
     def parameters(self) -> Iterator[nn.Parameter]: ...
@@ -223,16 +227,18 @@ def watch(
                 hypotheses=evaluate.hypotheses,
                 steps=evaluate.steps,
                 flip=evaluate.flip,
+                draws=evaluate.draws,
                 eta=evaluate.eta,
                 noise=noise_KBHFJA,
                 branch=evaluate.branch,
+                execution=Execution(precision=evaluate.precision),
             )
 
     seconds = [_seconds(lift, device) for _ in range(measure.warmup + measure.repeats)][measure.warmup :]
     middle = statistics.median(seconds)
     low, high = statistics.quantiles(seconds, method="inclusive")[::2] if len(seconds) > 1 else (middle, middle)
     weights = sum(weight.nbytes for weight in lifter.parameters())
-    peak = (weights + _peak_bytes(lift, device)) / MEGA
+    peak = (weights + peak_bytes(lift, device)) / MEGA
     return dict(zip(WATCHED, (1e3 * middle, 1e3 * low, 1e3 * high, frames / middle, peak), strict=True))
 
 
@@ -249,7 +255,7 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _peak_bytes(work: Callable[[], None], device: torch.device) -> int:
+def peak_bytes(work: Callable[[], object], device: torch.device) -> int:
     """The most memory that ``work`` holds at once, beside what was there before it."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

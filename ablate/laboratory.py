@@ -28,13 +28,13 @@ from ablate.sections import EvaluateConfig, TrainConfig
 from ablate.seeds import torch_stream
 from ablate.store import Store
 from ablate.strip import shown, strip
-from ablate.train import Epoch, fit
 from ablate.trained import Checkpoint, Weights
 from ablate.work import Job, Training
 from models.weights import metadata
 
 if TYPE_CHECKING:
     from ablate.data.windows import Splits, Windows
+    from ablate.train import Epoch
     from models.contract import Lifter
 
 Tell = Callable[[int, int, str], None]  # epochs done, epochs in all, what is known of the last one
@@ -104,10 +104,13 @@ class Laboratory:
             self.store.save_checkpoint(key, checkpoint)
             errors_mm[:] = checkpoint.curves.get("validation_mpjpe_mm", [])  # those before an interruption among them
 
-        def ended(epoch: Epoch) -> None:
+        def ended(epoch: "Epoch") -> None:
             tell(epoch.number, epoch.epochs, _errors(epoch))
             if watch is not None and epoch.validation_mpjpe_mm is not None:
                 watch(epoch.number, min(errors_mm))
+
+        # Here, since the trainer's Fabric loads torch's compiler, which takes as long as torch does.
+        from ablate.train import fit
 
         tell(0, configuration.train.epochs, "")
         fitted = fit(
@@ -259,6 +262,6 @@ def _arrays(found: Mapping[str, Evaluation]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _errors(epoch: Epoch) -> str:
+def _errors(epoch: "Epoch") -> str:
     validation = "" if epoch.validation_mpjpe_mm is None else f", validation {epoch.validation_mpjpe_mm:.1f} mm"
     return f"loss {epoch.train_loss_mm:.1f} mm{validation}"

@@ -19,7 +19,7 @@ from ablate.nearest import nearest
 from ablate.plugin import digests
 from ablate.quantities import broken
 from ablate.schema import Configuration
-from ablate.sections import EvaluateConfig
+from ablate.sections import EvaluateConfig, TrainConfig
 from models.config import D3DP
 from models.pruning.config import TCEP, Pruning
 from models.pruning.elastic import Elastic, trained
@@ -36,9 +36,10 @@ NOT_IDENTITY = {"data": ("path",), "evaluate": ("batch",), "train": ("accelerato
 LATER: Mapping[type, tuple[str, ...]] = {
     DataConfig: ("set", "annotations", "rig", "hold_out"),
     Elastic: ("stages",),
-    EvaluateConfig: ("low_pass", "branch"),
+    EvaluateConfig: ("low_pass", "branch", "draws", "precision"),
     Pruning: ("schedule",),
     TCEP: ("embed_places",),
+    TrainConfig: ("accumulate", "checkpointing"),
 }
 
 
@@ -97,6 +98,7 @@ class Cell:
         train, model = dict(self.identity["train"]), _told(self.training_configuration)["model"]
         if self.configuration.train.mode != "elastic":
             del train["elastic"]
+            train["mode"] = "each"  # dense weights are those that the host has when it is trained by itself
         content = {"model": model, "train": train, "data": self.identity["data"], "seed": seed}
         if type(self.configuration.model) is not D3DP:
             content["host"] = self.configuration.host  # another network's config may have the same values
@@ -105,13 +107,16 @@ class Cell:
     @property
     def training_configuration(self) -> Configuration:
         """The configuration to train: what weights leave open stands at its default. That is a schedule over denoising
-        steps, and for elastic weights the counts."""
+        steps, for elastic weights the counts, and for dense ones all of pruning."""
         model, train = self.configuration.model, self.configuration.train
         if model.pruning is None:
             return self.configuration
-        elastic = train.mode == "elastic"
-        pruning = trained(model.pruning, train.elastic) if elastic else replace(model.pruning, schedule="constant")
-        return self.configuration.model_copy(update={"model": replace(model, pruning=pruning)})
+        made: Mapping[str, Pruning | None] = {
+            "each": replace(model.pruning, schedule="constant"),
+            "elastic": trained(model.pruning, train.elastic),
+            "dense": None,
+        }
+        return self.configuration.model_copy(update={"model": replace(model, pruning=made[train.mode])})
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,11 @@ from ablate.schema import Configuration
 from ablate.sections import EvaluateConfig
 from ablate.store import Store
 from ablate.strip import strip
-from ablate.train import Epoch, fit
 from ablate.trained import Checkpoint
 from ablate.work import Job, Training
 
 if TYPE_CHECKING:
+    from ablate.train import Epoch
     from models.contract import Lifter
 
 TIMED_S = 1.0  # how long one measurement is repeated
@@ -75,7 +75,8 @@ class Probe:
 
         def kind(job: Job) -> Hashable:
             how = job.trials[0].cell.configuration.evaluate
-            return prunes(job.trials[0].cell.configuration), _counts(job), how.steps, how.flip, how.batch
+            sampled = _counts(job), how.steps, how.flip, how.precision, how.batch
+            return prunes(job.trials[0].cell.configuration), *sampled
 
         with self._worker():
             rates = _interpolated(list(jobs), kind, self.window_gmacs, self._job)
@@ -116,6 +117,8 @@ class Probe:
 
     def _training(self, training: Training) -> Seconds:
         """Seconds a trained window, for the rest of an epoch (its checkpoint), and a validated window."""
+        from ablate.train import fit  # see Laboratory: a library that is long to load
+
         configuration = training.cell.training_configuration
         splits, lifter = self._laboratory.splits(configuration), models.build(configuration.model, seed=0)
         count = min(self.windows(configuration), STEPS * configuration.train.batch)
@@ -196,7 +199,7 @@ class _Epochs:
         self._last = 0.0
         self._passes: list[float] = []
 
-    def ended(self, epoch: Epoch) -> None:
+    def ended(self, epoch: "Epoch") -> None:
         self._last = time.perf_counter()
         if self._began is None:
             self._began = self._last

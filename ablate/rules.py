@@ -131,8 +131,9 @@ def _prune(file: StudyFile, place: Place) -> Iterator[str]:
     for path, text in file.prune.problems():
         yield f"{place(('prune', *path), False)}: {'.'.join(('prune', *path))}: {text}"
     at = f"{place(('prune',), True)}: prune"
-    if file.train.mode == "elastic":
-        yield f"{at}: one elastic training serves every ratio, so none is ever stopped; set train.mode to each"
+    if file.train.mode != "each":
+        text = "training serves every ratio, so none is ever stopped; set train.mode to each"
+        yield f"{at}: one {file.train.mode} {text}"
     if not set(file.objectives) <= set(FRONT):
         yield f"{at}: goes by {' and '.join(FRONT)}, and so must the objectives; drop the others, or `prune`"
     if (file.report.metric, file.report.compute) != ("mpjpe", "inference_gmacs"):

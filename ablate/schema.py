@@ -11,13 +11,20 @@ from pydantic_core import InitErrorDetails, PydanticKnownError
 
 import models
 from ablate.data.config import DataConfig
-from ablate.sections import EvaluateConfig, MeasureConfig, PruneConfig, ReportConfig, TrainConfig, counted
+from ablate.sections import (
+    EvaluateConfig,
+    MeasureConfig,
+    PruneConfig,
+    ReportConfig,
+    TrainConfig,
+    counted,
+    mode_problems,
+)
 from ablate.source import Loc
 from models import MODELS
 from models.config import D3DP, SIZES, Host
 from models.names import Names
 from models.pruning.config import Pruning
-from models.pruning.elastic import beyond, misfits
 
 FORBID = ConfigDict(extra="forbid", frozen=True)
 
@@ -268,31 +275,12 @@ def semantic_problems(configuration: Configuration) -> Iterator[tuple[Loc, str]]
             if (asked := getattr(configuration.evaluate, name)) > 1:
                 text = f"{configuration.host} is deterministic, it has one hypothesis and one step"
                 yield ("evaluate", name), f"{text}; set {name} to 1, got {asked}"
-    if configuration.model.whole_batch and configuration.train.devices > 1:
-        text = f"batch norm in {configuration.host} takes its statistics from a whole batch, so one device trains it"
-        yield ("train", "devices"), text
+        if configuration.evaluate.draws != "all":
+            yield ("evaluate", "draws"), f"{configuration.host} is deterministic, it draws nothing; leave this out"
+    for name in ("devices", "accumulate") if configuration.model.whole_batch else ():
+        if (getattr(configuration.train, name) or 1) > 1:
+            text = f"batch norm in {configuration.host} takes its statistics from a whole batch; set {name} to 1"
+            yield ("train", name), text
     if (kept := configuration.evaluate.low_pass) is not None and kept > (frames := configuration.model.frames):
         yield ("evaluate", "low_pass"), f"is a count of a window's {frames} frames, got {kept}"
-    if configuration.train.mode == "elastic":
-        yield from _elastic_problems(configuration)
-
-
-def _elastic_problems(configuration: Configuration) -> Iterator[tuple[Loc, str]]:
-    pruning = configuration.model.pruning
-    if pruning is None:
-        yield ("train", "mode"), f"elastic draws pruning ratios, and {configuration.name} prunes nothing; use each"
-        return
-    elastic = configuration.train.elastic
-    if elastic.stages is not None:
-        problems = elastic.stages.problems(configuration.model.frames, configuration.model.depth)
-        yield from ((("train", "elastic", "stages", *path), text) for path, text in problems)
-        for stage in beyond(pruning, elastic.stages):
-            text = f"is not what train.elastic.stages trains as {stage}; make them equal, or leave stages out"
-            yield ("model", "pruning", stage), text
-    if pruning.tcep is not None and pruning.tcep.embed_places:
-        text = (
-            "elastic weights serve every count, and places are learned for one; set it to false, or train.mode to each"
-        )
-        yield ("model", "pruning", "tcep", "embed_places"), text
-    for text in misfits(pruning, elastic, configuration.model.frames, configuration.model.depth):
-        yield ("train", "elastic", "policies"), text
+    yield from mode_problems(configuration.name, configuration.model, configuration.train)

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from models.branch import Branch
-from models.pruning.elastic import Elastic
+from models.config import Host
+from models.pruning.elastic import Elastic, beyond, misfits
+from models.sampling import Draws, Flip, draws_problems
 
 Problem = tuple[tuple[str, ...], str]
 
@@ -22,13 +24,16 @@ class TrainConfig:
     """How weights are made.
 
     ``mode: each`` trains at the cell's own ratios; ``elastic`` draws them anew each step, so that one training serves
-    every ratio. ``learning_rate`` falls by ``schedule``: ``cosine`` to zero over all steps after ``warmup`` (a share of
-    them), or ``exponential`` by ``decay`` an epoch. ``ema`` averages the weights (its decay a step; None: off).
-    ``clip`` bounds the gradient's norm. ``validate_every`` epochs the validation split is measured, with one hypothesis
-    and one step, and the best epoch's weights are kept. ``windows`` caps the windows of an epoch (None: all).
+    every ratio; ``dense`` prunes nothing, so that the host's own weights serve every ratio. ``learning_rate`` falls by
+    ``schedule``: ``cosine`` to zero over all steps after ``warmup`` (a share of them), or ``exponential`` by ``decay``
+    an epoch. ``ema`` averages the weights (its decay a step; None: off). ``clip`` bounds the gradient's norm.
+    ``validate_every`` epochs the validation split is measured, with one hypothesis and one step, and the best epoch's
+    weights are kept. ``windows`` caps the windows of an epoch (None: all). ``accumulate`` adds up the gradients of so
+    many parts of each batch, one after the other (None: as suits the device); ``checkpointing`` keeps only what goes
+    into each block, and computes the rest once more. Both save memory, and change weights by no more than rounding.
     """
 
-    mode: Literal["each", "elastic"] = "each"
+    mode: Literal["each", "elastic", "dense"] = "each"
     elastic: Elastic = field(default_factory=Elastic)
     epochs: int = 100
     batch: int = 16
@@ -45,9 +50,13 @@ class TrainConfig:
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     accelerator: Literal["cpu", "gpu", "auto"] = "auto"
     devices: int = 1
+    accumulate: int | None = None
+    checkpointing: bool = False
 
     def problems(self) -> Iterator[Problem]:
         yield from _at_least(self, 1, "epochs", "batch", "validate_every", "devices")
+        if self.accumulate is not None and not 1 <= self.accumulate <= self.batch:
+            yield (("accumulate",), f"must lie between 1 and train.batch, {self.batch}, got {self.accumulate}")
         if self.windows is not None:
             yield from _at_least(self, 1, "windows")
         if self.learning_rate <= 0:
@@ -64,6 +73,30 @@ class TrainConfig:
         yield from ((("elastic", *path), text) for path, text in self.elastic.problems())
 
 
+def mode_problems(name: str, model: Host, train: TrainConfig) -> Iterator[Problem]:
+    """Why the weights that ``train`` makes don't serve the pruning of ``model``, which a study calls ``name``."""
+    pruning = model.pruning
+    if train.mode == "elastic":
+        if pruning is None:
+            yield ("train", "mode"), f"elastic draws pruning ratios, and {name} prunes nothing; use each"
+            return
+        elastic = train.elastic
+        if elastic.stages is not None:
+            problems = elastic.stages.problems(model.frames, model.depth)
+            yield from ((("train", "elastic", "stages", *path), text) for path, text in problems)
+            for stage in beyond(pruning, elastic.stages):
+                text = f"is not what train.elastic.stages trains as {stage}; make them equal, or leave stages out"
+                yield ("model", "pruning", stage), text
+        for text in misfits(pruning, elastic, model.frames, model.depth):
+            yield ("train", "elastic", "policies"), text
+    if train.mode != "each" and pruning is not None and pruning.tcep is not None and pruning.tcep.embed_places:
+        text = f"{train.mode} weights serve every count, and places are learned for one; set it to false, or train.mode"
+        yield ("model", "pruning", "tcep", "embed_places"), f"{text} to each"
+    if train.mode == "dense" and pruning is not None and pruning.recovers_by_attention:
+        text = f"{pruning.recovery.kind} has weights of its own, which dense training leaves out; use interpolate"
+        yield ("model", "pruning", "recovery", "kind"), f"{text}, or set train.mode to each"
+
+
 @dataclass(frozen=True, kw_only=True)
 class BranchConfig(Branch):
     """As ``Branch``: ``start`` hypotheses up to step ``at_step``, from where on there are ``hypotheses``.
@@ -78,18 +111,22 @@ class BranchConfig(Branch):
 class EvaluateConfig:
     """How poses are sampled and counted: H hypotheses, K denoising steps, flip averaging, DDIM's eta.
 
-    ``batch`` windows go through the network at once; it changes speed and memory, never a result. ``cameras`` (None:
-    all) evaluates only the first so many cameras of each recording. ``low_pass`` smooths the poses in time before they
-    are judged, to what so many evenly kept frames of a window could follow: the control that stands beside pruning
-    (None: off). ``branch`` runs the first steps with fewer hypotheses (None: all steps with all). ``protocol`` says
-    which of two ways of counting is reported and searched by (see ablate.evaluate.protocols); each evaluation gives
-    both.
+    ``flip: last`` averages with the mirrored window in the last step alone. ``draws: first`` draws x_T and no noise
+    after it, ``none`` not even x_T; what isn't drawn stands at its mean, and ``eta`` says nothing then. ``precision:
+    bf16-mixed`` multiplies in bfloat16. ``batch`` windows go through the network at once; it changes speed and memory,
+    never a result. ``cameras`` (None: all) evaluates only the first so many cameras of each recording. ``low_pass``
+    smooths the poses in time before they are judged, to what so many evenly kept frames of a window could follow: the
+    control that stands beside pruning (None: off). ``branch`` runs the first steps with fewer hypotheses (None: all).
+    ``protocol`` says which of two ways of counting is reported and searched by (see ablate.evaluate.protocols); each
+    evaluation gives both.
     """
 
     hypotheses: int = 1
     steps: int = 1
-    flip: bool = True
+    flip: Flip = True
+    draws: Draws = "all"
     eta: float = 1.0
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     batch: int = 16
     cameras: int | None = None
     low_pass: int | None = None
@@ -103,6 +140,7 @@ class EvaluateConfig:
             yield from _at_least(self, 1, "cameras")
         if self.low_pass is not None:
             yield from _at_least(self, 2, "low_pass")
+        yield from draws_problems(self.draws, self.hypotheses, self.branch)
         if self.branch is not None:
             yield from self.branch.problems(self.hypotheses, self.steps, self.eta)
             if (at_end := self.branch.hypotheses) != self.hypotheses:

@@ -126,12 +126,13 @@ class Judge:
         it goes on.
 
         ``lowest_mm`` is its lowest validation error so far. It goes on while one trial could still reach the front.
-        Elastic weights do in any case: what they are validated at is none of their trials. One seed decides for all,
-        since a mean over some of the seeds is no row of the front: with a finished seed nothing is stopped, and with
-        one that was stopped, for the reason ``elsewhere``, everything.
+        Elastic and dense weights do in any case: what they are validated at is none of their trials. One seed decides
+        for all, since a mean over some of the seeds is no row of the front: with a finished seed nothing is stopped,
+        and with one that was stopped, for the reason ``elsewhere``, everything.
         """
         train = trials[0].cell.configuration.train
-        if not self._rule.after <= epoch < train.epochs or train.mode == "elastic":
+        modes = {trial.cell.configuration.train.mode for trial in trials}
+        if not self._rule.after <= epoch < train.epochs or modes != {"each"}:
             return None
         if any(trial.cell.label == self._baseline for trial in trials):
             return None

@@ -32,7 +32,8 @@ class Training:
     @property
     def label(self) -> str:
         configuration = self.cell.configuration
-        name = f"{configuration.name} (elastic)" if configuration.train.mode == "elastic" else self.cell.label
+        mode = configuration.train.mode
+        name = self.cell.label if mode == "each" else f"{configuration.name} ({mode})"
         return f"{name}, seed {self.seed}"
 
 

@@ -15,13 +15,15 @@ from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from models.beside import DDHPOSE, KTPFORMER
 from models.branch import Branch
 from models.config import D3DP, SIZES, DDHPose, Host, KTPFormer, KTPFormerDiffusion, MixSTE
-from models.cost import DDHPOSE, KTPFORMER, Cost
+from models.cost import Cost
 from models.cost import cost as mixste_cost
 from models.names import Later
 from models.pruning.config import Pruning, hot, three_stages
 from models.pruning.elastic import Elastic
+from models.sampling import Flip
 
 if TYPE_CHECKING:
     from models.contract import Lifter
@@ -207,7 +209,7 @@ def cost(
     *,
     hypotheses: int = 1,
     steps: int = 1,
-    flip: bool = False,
+    flip: Flip = False,
     elastic: Elastic | None = None,
     branch: Branch | None = None,
 ) -> Cost:

@@ -15,10 +15,13 @@ import models
 from models.branch import Branch
 from models.config import JOINTS, Host
 from models.cost import Cost
+from models.execution import BY_DEVICE, Execution
 from models.htp import Selection, scheduled, select
+from models.layers import Block
 from models.mixste import MixSTE
 from models.pruning.config import Pruning
 from models.pruning.elastic import Elastic, draw
+from models.sampling import Draws, Flip
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,18 +91,24 @@ class Lifter(nn.Module, ABC):
         *,
         hypotheses: int = 1,
         steps: int = 1,
-        flip: bool = True,
+        flip: Flip = True,
+        draws: Draws = "all",
         eta: float = 1.0,
         noise: torch.Generator | Tensor | None = None,
         branch: Branch | None = None,
+        execution: Execution = BY_DEVICE,
     ) -> Tensor:
         """Every step's estimate, (B, K, H, F, J, 3), without gradients.
+
+        ``flip``: average with the mirrored window in every step, in the last one, or in none. ``draws``: what of the
+        noise is drawn, all of it, x_T, or nothing: the rest stands at its mean.
 
         ``noise``: the draws themselves, (K, B, H, F, J, A): [0] is x_T, [i] is added at the end of step i - 1; or a
         generator to draw them from; or None for the fixed draws of seed 0, so that equal input gives equal poses.
         Drawn noise is the same for the first of many hypotheses as for few. ``branch``: the first steps run with fewer
-        hypotheses, and each estimate of theirs stands for all that branch from it. Raises ValueError for a wrong shape,
-        a branch that doesn't fit, and for more than one hypothesis or step of a deterministic lifter.
+        hypotheses, and each estimate of theirs stands for all that branch from it. ``execution``: how fast, in how much
+        memory; beside draws and results it grows with neither H nor K. Raises ValueError for a wrong shape, draws,
+        branch or execution that doesn't fit, and for more than one hypothesis or step of a deterministic lifter.
         """
 
     @abstractmethod
@@ -114,10 +123,19 @@ class Lifter(nn.Module, ABC):
     ) -> Tensor:
         """One training loss, a scalar in metres: by default the MPJPE of the clean pose predicted from one noised copy.
 
-        Times, noise and stochastic depth are drawn from ``generator`` (on the CPU) and from nothing else. ``rows``: the
-        only windows to lift, with the very draws that they have in the whole batch; so several devices can share one.
-        A host of ``whole_batch`` can't be trained so, and raises ValueError.
+        Times, noise and stochastic depth are drawn from ``generator`` (on the CPU) and from nothing else. Poses may lie
+        on the CPU, and had better: there it is found without waiting what to prune, before they go to the weights'
+        device. ``rows``: the only windows to lift, with the very draws that they have in the whole batch; so several
+        devices can share one, and one can take it in parts. A host of ``whole_batch`` can't be trained so, and raises
+        ValueError.
         """
+
+    def recompute(self, on: bool = True) -> None:
+        """Whether a training loss keeps only what goes into each block for its backward pass, which then computes the
+        rest once more: less memory, about a third more compute, the same gradients."""
+        for module in self.modules():
+            if isinstance(module, Block):
+                module.recompute = on
 
     def elastic(self, elastic: Elastic, rng: "np.random.Generator") -> Pruning:
         """What one step of elastic training prunes, for ``loss``; ``Pruning()`` in a dense step.
@@ -135,7 +153,7 @@ class Lifter(nn.Module, ABC):
         *,
         hypotheses: int = 1,
         steps: int = 1,
-        flip: bool = False,
+        flip: Flip = False,
         elastic: Elastic | None = None,
         branch: Branch | None = None,
     ) -> Cost:
@@ -168,7 +186,7 @@ def _draw_noise(generator: torch.Generator | None, shape: tuple[int, ...]) -> Te
     if generator is None:
         generator = torch.Generator().manual_seed(0)
     steps, windows, hypotheses, *pose = shape
-    draws = [
-        torch.randn(steps, windows, *pose, generator=generator, device=generator.device) for _ in range(hypotheses)
-    ]
-    return torch.stack(draws, dim=2)
+    noise = torch.empty(shape, device=generator.device)
+    for hypothesis in range(hypotheses):
+        noise[:, :, hypothesis] = torch.randn(steps, windows, *pose, generator=generator, device=generator.device)
+    return noise

@@ -4,15 +4,17 @@ One MAC is one multiplication and addition of a matrix product, attention includ
 a matrix product (norms, softmax, interpolation, gathering) counts as nothing, as in every counter.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from models.branch import Branch, running
+from models.beside import MIXSTE, Beside
+from models.branch import Branch
 from models.config import JOINTS, Host
-from models.memory import Kept, activation_mb
+from models.memory import activation_mb
 from models.pruning.config import Pruning, by_tokens
 from models.pruning.elastic import Elastic, counts, dense, policies, subsets, trained
 from models.pruning.schedule import at_steps
+from models.sampling import Flip, passes
 
 STAGES = ("embedding", "dense_pairs", "selection", "tcep_pairs", "mgptp_pairs", "recovery", "head")
 KINDS = ("linear", "attention", "other")
@@ -46,30 +48,12 @@ class Cost:
     inference_stages: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Beside:
-    """What a host's network has beside MixSTE's layers; by default nothing.
-
-    ``tokens``: MACs by kind of what comes before the first pair. ``pair``: those of a pair, by its number, on so many
-    frames that see so many. ``parameters``: how many more there are. ``kept``: how many values more such a pair keeps
-    for the backward pass of one sample; what the layers before the first pair keep belongs to pair 0.
-    """
-
-    tokens: Callable[[Host], Mapping[str, float]] = lambda config: {}
-    pair: Callable[[Host, int, int, int], Mapping[str, float]] = lambda config, pair, count, seen: {}
-    parameters: Callable[[Host], int] = lambda config: 0
-    kept: Kept = lambda config, pair, count, seen: 0
-
-
-MIXSTE = Beside()
-
-
 def cost(
     config: Host,
     *,
     hypotheses: int = 1,
     steps: int = 1,
-    flip: bool = False,
+    flip: Flip = False,
     elastic: Elastic | None = None,
     branch: Branch | None = None,
     beside: Beside = MIXSTE,
@@ -77,7 +61,7 @@ def cost(
     """What ``config`` costs; with ``elastic``, ``training_gmacs`` is the expectation over its draws."""
     at_test = list(_pass(config, config.pruning, beside))
     total, window = _sum(at_test), _selection(config, config.pruning)
-    passes = _passes(config, running(branch, hypotheses, steps), flip)
+    taken = _passes(config, passes(hypotheses, steps, flip, branch))
     training = total + window
     if elastic is not None and config.pruning is not None:
         # the weights know nothing of this config's counts
@@ -95,21 +79,21 @@ def cost(
         pass_gmacs=total / 1e9,
         window_gmacs=window / 1e9,
         training_gmacs=training / 1e9,
-        inference_gmacs=(window + sum(count * _sum(_pass(config, by, beside)) for by, count in passes.items())) / 1e9,
+        inference_gmacs=(window + sum(count * _sum(_pass(config, by, beside)) for by, count in taken.items())) / 1e9,
         params_m=(_parameters(config) + beside.parameters(config)) / 1e6,
         kept_frames=next(iter(_certain(config, config.pruning or Pruning()).mgptp)),
         activation_mb=activation_mb(config, beside.kept),
-        inference_stages=_by_stage(config, passes, beside),
+        inference_stages=_by_stage(config, taken, beside),
     )
 
 
-def _passes(config: Host, hypotheses: tuple[int, ...], flip: bool) -> dict[Pruning, int]:
-    """How many passes a window takes at the counts of each step's pruning, so many ``hypotheses`` in each step."""
-    each = at_steps(config.pruning or Pruning(), config.frames, len(hypotheses))
-    passes: dict[Pruning, int] = {}
-    for pruning, count in zip(each, hypotheses, strict=True):
-        passes[pruning] = passes.get(pruning, 0) + count * (2 if flip else 1)
-    return passes
+def _passes(config: Host, passes_K: tuple[int, ...]) -> dict[Pruning, int]:
+    """How many passes a window takes at the counts of each step's pruning, so many in each step."""
+    each = at_steps(config.pruning or Pruning(), config.frames, len(passes_K))
+    taken: dict[Pruning, int] = {}
+    for pruning, count in zip(each, passes_K, strict=True):
+        taken[pruning] = taken.get(pruning, 0) + count
+    return taken
 
 
 def _by_stage(config: Host, passes: Mapping[Pruning, int], beside: Beside) -> dict[str, float]:
@@ -238,63 +222,3 @@ def _parameters(config: Host) -> int:
         if config.pruning.recovers_by_attention:
             pruning += config.pruning.queries(config.frames) * width + 4 * square
     return embeddings + time + 2 * config.depth * block + 2 * norm + head + pruning
-
-
-def _graph_parameters(nodes: int, inner: int, width: int) -> int:
-    """Of KTPFormer's graph convolution: two matrices, each node's scales, the learned links, batch norm."""
-    return 2 * inner * width + nodes * width + nodes**2 + 2 * width
-
-
-def _ktpformer_tokens(config: Host) -> Mapping[str, float]:
-    linear = (2 + config.channels) * config.width * config.frames * JOINTS  # a node's own; MixSTE's is the neighbours'
-    return {"linear": linear, "other": 2 * JOINTS**2 * config.width * config.frames}
-
-
-def _ktpformer_pair(config: Host, pair: int, count: int, seen: int) -> Mapping[str, float]:
-    if pair > 0:
-        return {}
-    width = config.width
-    return {"linear": 4 * width**2 * count * JOINTS, "other": 4 * count**2 * width * JOINTS}
-
-
-def _ktpformer_parameters(config: Host) -> int:
-    inner, width = 2 + config.channels, config.width
-    embedding = _graph_parameters(JOINTS, inner, width) - (inner + 1) * width  # in place of MixSTE's
-    return embedding + 2 * _graph_parameters(config.frames, width, width)
-
-
-def _ktpformer_kept(config: Host, pair: int, count: int, seen: int) -> int:
-    """Of three graph convolutions: both products, both modulated, batch norm's and ReLU's; and two forms of the graph.
-    The first over frames also keeps the tokens that it gets."""
-    return 19 * config.width * count * JOINTS + 2 * JOINTS**2 + 4 * count**2 if pair == 0 else 0
-
-
-KTPFORMER = Beside(
-    tokens=_ktpformer_tokens, pair=_ktpformer_pair, parameters=_ktpformer_parameters, kept=_ktpformer_kept
-)
-
-
-def _ddhpose_pair(config: Host, pair: int, count: int, seen: int) -> Mapping[str, float]:
-    width, heads, edges = config.width, config.heads, 2 * (JOINTS - 1)
-    if pair == 0:
-        return {"other": JOINTS**2 * width * count}  # means of families
-    keys, products = width**2 * seen * JOINTS, width * JOINTS * count * seen
-    return {"linear": keys, "attention": products, "other": edges**2 * heads * count}  # the last: logits along bones
-
-
-def _ddhpose_parameters(config: Host) -> int:
-    width = config.width
-    return 6 * width + 2 * (config.depth - 1) * (width**2 + width)  # embedded levels, layers of relation tokens
-
-
-def _ddhpose_kept(config: Host, pair: int, count: int, seen: int) -> int:
-    """Attention's weights in place of what the fused form keeps; of relation tokens their norm's input, which all pairs
-    share until frames are dropped, and its output, and the keys. Before the pairs, what the loss keeps of bones."""
-    if pair == 0:
-        return 8 * (JOINTS - 1) * config.frames
-    weights = config.heads * count * JOINTS * (JOINTS - 1 + seen - 1)
-    inputs = 3 if count < config.frames or pair == 1 else 2
-    return weights + seen * JOINTS * (inputs * config.width + 2)
-
-
-DDHPOSE = Beside(pair=_ddhpose_pair, parameters=_ddhpose_parameters, kept=_ddhpose_kept)

@@ -3,18 +3,22 @@
 Legend: B windows, K denoising steps, H hypotheses, F frames, J joints, A values of a joint that are diffused.
 """
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from models import contract
-from models.branch import Branch, running
+from models.branch import Branch
 from models.config import D3DP
-from models.diffusion import CLAMP, branched, ddim, q_sample
+from models.device import sent
+from models.diffusion import CLAMP, DDIM, State, q_sample
+from models.execution import BY_DEVICE, Execution, slices
 from models.htp import Selection
-from models.mirror import mirror
+from models.passes import Passes
 from models.pruning.config import Pruning
+from models.sampling import Draws, Flip, draws_problems, flips
 
 
 class Lifter(contract.Lifter):
@@ -39,42 +43,50 @@ class Lifter(contract.Lifter):
         *,
         hypotheses: int = 1,
         steps: int = 1,
-        flip: bool = True,
+        flip: Flip = True,
+        draws: Draws = "all",
         eta: float = 1.0,
         noise: torch.Generator | Tensor | None = None,
         branch: Branch | None = None,
+        execution: Execution = BY_DEVICE,
     ) -> Tensor:
-        config = self.config
-        if branch and (problems := [f"{'.'.join(at)}: {text}" for at, text in branch.problems(hypotheses, steps, eta)]):
-            raise ValueError("\n".join(problems))
+        problems = [*draws_problems(draws, hypotheses, branch)]
+        problems += branch.problems(hypotheses, steps, eta) if branch else []
+        if problems:
+            raise ValueError("\n".join(f"{'.'.join(at)}: {text}" for at, text in problems))
+        config, device, windows = self.config, x2d_BFJ2.device, len(x2d_BFJ2)
         noise_KBHFJA = self._noise(x2d_BFJ2, hypotheses, steps, noise)
-        selections = self.scheduled(x2d_BFJ2, steps)
-        mirrored_BFJ2 = mirror(x2d_BFJ2)
-
-        def estimate(x_t: Tensor, t: int, step: int) -> Tensor:
-            t_B, selection = torch.full((len(x_t),), t, device=x_t.device), selections[step]
-            x_0 = self.denoise(x2d_BFJ2, x_t, t_B, selection)
-            if not flip:
-                return x_0
-            return (x_0 + mirror(self.denoise(mirrored_BFJ2, mirror(x_t), t_B, selection))) / 2
-
-        # on a CPU one hypothesis at a time stays in the cache; elsewhere all go through at once
-        chunk = 1 if x2d_BFJ2.device.type == "cpu" else hypotheses
-
-        def by_chunks(xt_BHFJA: Tensor, t: int, step: int) -> Tensor:
-            return torch.cat([estimate(x_t, t, step) for x_t in torch.split(xt_BHFJA, chunk, dim=1)], dim=1)
-
-        estimates = ddim(
-            by_chunks,
-            [part[:, :count] for part, count in zip(noise_KBHFJA, running(branch, hypotheses, steps), strict=True)],
+        cut = execution.cut(config, device.type, windows, hypotheses, flip=flip is not False)
+        sampler = DDIM(
             timesteps=config.timesteps,
             steps=steps,
             eta=eta,
             scale=config.scale,
             state_of=self.state_of,
             resting=self.resting,
+            draws=draws,
         )
-        return torch.stack([branched(x_0, hypotheses) for x_0 in estimates], dim=1)
+        flips_K = flips(flip, steps)
+        time_KC = self.denoiser.at(torch.tensor(sampler.times, device=device))
+        assert time_KC is not None  # a diffusion lifter has a time
+        selections = self.scheduled(x2d_BFJ2, steps)
+        x0_BKHFJ3 = x2d_BFJ2.new_empty(windows, steps, hypotheses, *x2d_BFJ2.shape[1:3], 3)
+        for some in slices(windows, cut.windows):
+            chosen = [None if selection is None else selection.of(some) for selection in selections]
+            passes = Passes(
+                self.denoiser,
+                x2d_BFJ2[some],
+                chosen,
+                flip=flip is not False,
+                together=cut.together,
+                half=execution.half,
+            )
+
+            def estimate(x_t: Tensor, step: int, passes: Passes = passes) -> Tensor:
+                return passes(x_t, time_KC[step : step + 1], step, flip=flips_K[step])
+
+            sampled(sampler, estimate, noise_KBHFJA[:, some], x0_BKHFJ3[some], branch, cut.hypotheses)
+        return x0_BKHFJ3
 
     def loss(
         self,
@@ -105,8 +117,40 @@ class Lifter(contract.Lifter):
         keep_LBS: Tensor | None = None,
     ) -> Tensor:
         """``loss`` with its draws given: times, noise, and stochastic depth's factors (None: none)."""
-        scale = self.config.scale
+        scale, device = self.config.scale, self.denoiser.head.weight.device
         xt_BFJA = q_sample(self.state_of(x3d_BFJ3 * scale), noise_BFJA.to(x3d_BFJ3), t_B, self.config.timesteps)
         xt_BFJA = xt_BFJA.clamp(-CLAMP * scale, CLAMP * scale) / scale
-        t_B = t_B.to(x2d_BFJ2.device)
+        x2d_BFJ2, x3d_BFJ3, xt_BFJA, t_B = (sent(each, device) for each in (x2d_BFJ2, x3d_BFJ3, xt_BFJA, t_B))
+        keep_LBS = None if keep_LBS is None else sent(keep_LBS, device)
         return self.error(self.denoiser(x2d_BFJ2, xt_BFJA[:, None], t_B, selection, keep_LBS)[:, 0], x3d_BFJ3)
+
+
+def sampled(
+    sampler: DDIM,
+    denoise: Callable[[Tensor, int], Tensor],
+    noise_KBHFJA: Tensor,
+    x0_BKHFJ3: Tensor,
+    branch: Branch | None,
+    at_once: int,
+) -> None:
+    """Writes every estimate of all hypotheses into ``x0_BKHFJ3``: ``at_once`` of them go through all steps, then the
+    next. What branches off goes on from the state of the hypotheses that it branches from, before any other begins."""
+    steps, hypotheses = x0_BKHFJ3.shape[1:3]
+    first, shared = (branch.start, branch.at_step) if branch else (hypotheses, steps)
+
+    def walk(some: slice | Tensor, steps: range, state: State | None = None) -> State | None:
+        for step in steps:
+            x_0, state = sampler.step(denoise, step, noise_KBHFJA[step][:, some], state)
+            x0_BKHFJ3[:, step, some] = x_0
+        return state
+
+    for own in slices(first, at_once):
+        state = walk(own, range(shared))
+        if state is None or shared == steps:
+            continue
+        branches = torch.arange(hypotheses, device=noise_KBHFJA.device)
+        branches = branches[(branches % first >= own.start) & (branches % first < own.stop)]
+        for some in torch.split(branches, at_once):
+            walk(some, range(shared, steps), state.at(some % first - own.start))
+    for hypothesis in range(first, hypotheses):
+        x0_BKHFJ3[:, :shared, hypothesis] = x0_BKHFJ3[:, :shared, hypothesis % first]

@@ -152,8 +152,8 @@ class DDHPose(MixSTE):
         self.register_buffer("families_JJ", families(), persistent=False)
         self.register_buffer("levels_J", torch.tensor(LEVELS), persistent=False)
 
-    def tokens(self, x2d_BFJ2: Tensor, xt_BHFJA: Tensor, t_B: Tensor) -> Tensor:
-        return super().tokens(x2d_BFJ2, xt_BHFJA, t_B) + self.level_embedding[self.levels_J]
+    def tokens(self, known_BFJC: Tensor, xt_BHFJA: Tensor, time_BC: Tensor | None) -> Tensor:
+        return super().tokens(known_BFJC, xt_BHFJA, time_BC) + self.level_embedding[self.levels_J]
 
     def in_time(
         self,

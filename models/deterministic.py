@@ -11,9 +11,12 @@ from torch import Tensor
 from models import contract
 from models.branch import Branch
 from models.config import MixSTE
+from models.device import sent
+from models.execution import BY_DEVICE, Execution, slices
 from models.htp import Selection
-from models.mirror import mirror
+from models.passes import Passes
 from models.pruning.config import Pruning
+from models.sampling import Draws, Flip
 
 # MixSTE's weights of the joints in its own loss: limbs weigh more the further they are from the trunk.
 WEIGHTS = (1, 1, 2.5, 2.5, 1, 2.5, 2.5, 1, 1, 1, 1.5, 1.5, 4, 4, 1.5, 4, 4)
@@ -31,21 +34,34 @@ class Lifter(contract.Lifter):
         *,
         hypotheses: int = 1,
         steps: int = 1,
-        flip: bool = True,
+        flip: Flip = True,
+        draws: Draws = "all",
         eta: float = 1.0,
         noise: torch.Generator | Tensor | None = None,
         branch: Branch | None = None,
+        execution: Execution = BY_DEVICE,
     ) -> Tensor:
         if (hypotheses, steps) != (1, 1):
             raise ValueError(f"a deterministic lifter has one hypothesis and one step, got {hypotheses} and {steps}")
         if branch is not None:
             raise ValueError("a deterministic lifter has one hypothesis and one step, so none can branch")
+        if draws != "all":
+            raise ValueError(f"a deterministic lifter draws nothing, so there is nothing to leave out, got {draws}")
         nothing_BHFJ0 = self._noise(x2d_BFJ2, hypotheses, steps, noise)[0]
-        selection = self.select(x2d_BFJ2)
-        t_B = torch.zeros(len(x2d_BFJ2), dtype=torch.int64, device=x2d_BFJ2.device)
-        x0_BHFJ3 = self.denoise(x2d_BFJ2, nothing_BHFJ0, t_B, selection)
-        if flip:
-            x0_BHFJ3 = (x0_BHFJ3 + mirror(self.denoise(mirror(x2d_BFJ2), nothing_BHFJ0, t_B, selection))) / 2
+        selection, windows = self.select(x2d_BFJ2), len(x2d_BFJ2)
+        cut = execution.cut(self.config, x2d_BFJ2.device.type, windows, 1, flip=flip is not False)
+        x0_BHFJ3 = x2d_BFJ2.new_empty(windows, 1, *x2d_BFJ2.shape[1:3], 3)
+        for some in slices(windows, cut.windows):
+            chosen = None if selection is None else selection.of(some)
+            passes = Passes(
+                self.denoiser,
+                x2d_BFJ2[some],
+                [chosen],
+                flip=flip is not False,
+                together=cut.together,
+                half=execution.half,
+            )
+            x0_BHFJ3[some] = passes(nothing_BHFJ0[some], None, 0, flip=flip is not False)
         return x0_BHFJ3[:, None]
 
     def loss(
@@ -67,6 +83,9 @@ class Lifter(contract.Lifter):
         self, x2d_BFJ2: Tensor, x3d_BFJ3: Tensor, selection: Selection | None, keep_LBS: Tensor | None = None
     ) -> Tensor:
         """``loss`` with its draws given: stochastic depth's factors (None: none)."""
+        device = self.denoiser.head.weight.device
+        x2d_BFJ2, x3d_BFJ3 = sent(x2d_BFJ2, device), sent(x3d_BFJ3, device)
+        keep_LBS = None if keep_LBS is None else sent(keep_LBS, device)
         nothing_BHFJ0 = x2d_BFJ2.new_empty(len(x2d_BFJ2), 1, *x2d_BFJ2.shape[1:3], 0)
         t_B = torch.zeros(len(x2d_BFJ2), dtype=torch.int64, device=x2d_BFJ2.device)
         x0_BFJ3: Tensor = self.denoiser(x2d_BFJ2, nothing_BHFJ0, t_B, selection, keep_LBS)[:, 0]
@@ -76,7 +95,7 @@ class Lifter(contract.Lifter):
 def mixste_loss(x0_BFJ3: Tensor, x3d_BFJ3: Tensor) -> Tensor:
     """MixSTE's own training loss: the weighted MPJPE + 0.5 x the weighted squares of the prediction's own jumps from
     frame to frame + 2 x the mean error of these jumps."""
-    weight_J = torch.tensor(WEIGHTS, dtype=x0_BFJ3.dtype, device=x0_BFJ3.device)
+    weight_J = sent(torch.tensor(WEIGHTS, dtype=x0_BFJ3.dtype), x0_BFJ3.device)
     jump_BFJ3, moved_BFJ3 = x0_BFJ3.diff(dim=1), x3d_BFJ3.diff(dim=1)
     position = (weight_J * _distance(x0_BFJ3, x3d_BFJ3)).mean()
     smoothness = (weight_J[:, None] * jump_BFJ3.square()).mean()

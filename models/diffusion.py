@@ -5,12 +5,16 @@ Sources: cosine schedule of Nichol and Dhariwal (2021), DDIM of Song et al. (202
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from models.sampling import Draws
 
 CLAMP = 1.1  # x_t and x_0 stay within this many scales
 
@@ -38,46 +42,62 @@ def ddim_pairs(timesteps: int, steps: int) -> list[tuple[int, int]]:
     return list(pairwise(times))
 
 
-def ddim(
-    denoise: Callable[[Tensor, int, int], Tensor],
-    noise: Sequence[Tensor],
-    *,
-    timesteps: int,
-    steps: int,
-    eta: float,
-    scale: float,
-    state_of: Callable[[Tensor], Tensor] = lambda pose: pose,
-    resting: int = 0,
-) -> Iterator[Tensor]:
-    """Each step's estimate of the clean pose, in metres.
+class State(NamedTuple):
+    """Where hypotheses stand after a step: (B, H, F, J, ...), both scaled and unclamped."""
 
-    ``denoise(x_t, t, i)`` gets the clamped state in metres of step i and returns a clean pose in metres. ``noise[0]``
-    is x_T and ``noise[i]`` what is added at the end of step i - 1, (B, H, ...) of unit variance. Where that has more
-    hypotheses than there were, they branch. Epsilon comes from the *unclamped* state.
+    x_t: Tensor
+    pose: Tensor
 
-    ``state_of``: what is diffused of a scaled pose (..., J, 3), by default the pose itself; epsilon comes from that of
-    the unclamped pose. ``resting``: of how many first joints the state stays as drawn.
+    def at(self, hypotheses: slice | Tensor) -> "State":
+        """Of some of them."""
+        return State(self.x_t[:, hypotheses], self.pose[:, hypotheses])
+
+
+@dataclass(frozen=True, kw_only=True)
+class DDIM:
+    """The sampler of so many ``steps``.
+
+    ``state_of``: what is diffused of a scaled pose (..., J, 3), by default the pose itself. ``resting``: of how many
+    first joints the state stays as drawn. ``draws``: what of the noise is not zero (see models/sampling.py); ``eta``
+    matters where all of it is drawn.
     """
-    alphas = alphas_cumprod(timesteps)
-    limit = CLAMP * scale
-    x_t = noise[0]
-    for i, (time, next_time) in enumerate(ddim_pairs(timesteps, steps)):
-        pose = denoise(x_t.clamp(-limit, limit) / scale, time, i) * scale
-        x_0 = pose.clamp(-limit, limit)
-        yield x_0 / scale
-        if next_time < 0:
-            return
-        alpha, alpha_next = alphas[time].item(), alphas[next_time].item()
-        epsilon = (x_t / math.sqrt(alpha) - state_of(pose).clamp(-limit, limit)) / math.sqrt(1 / alpha - 1)
-        sigma = eta * math.sqrt((1 - alpha / alpha_next) * (1 - alpha_next) / (1 - alpha))
-        keep = math.sqrt(1 - alpha_next - sigma**2)
-        hypotheses = noise[i + 1].shape[1]
-        moved = branched(state_of(x_0) * math.sqrt(alpha_next) + keep * epsilon, hypotheses) + sigma * noise[i + 1]
-        rests = branched(x_t, hypotheses)[..., :resting, :]
-        x_t = torch.cat([rests, moved[..., resting:, :]], dim=-2) if resting else moved
 
+    timesteps: int
+    steps: int
+    eta: float
+    scale: float
+    state_of: Callable[[Tensor], Tensor] = lambda pose: pose
+    resting: int = 0
+    draws: Draws = "all"
 
-def branched(x: Tensor, hypotheses: int) -> Tensor:
-    """(B, H, ...) as so many hypotheses, each a copy of the one that it branches from: hypothesis h of h mod H."""
-    there = x.shape[1]
-    return x if there == hypotheses else x[:, torch.arange(hypotheses, device=x.device) % there]
+    @property
+    def times(self) -> list[int]:
+        """The diffusion time of each step."""
+        return [time for time, _ in ddim_pairs(self.timesteps, self.steps)]
+
+    def step(
+        self, denoise: Callable[[Tensor, int], Tensor], step: int, noise: Tensor, before: State | None
+    ) -> tuple[Tensor, State]:
+        """Step ``step``'s estimate of the clean pose, in metres, and the state that the next one goes on from.
+
+        ``denoise(x_t, step)`` gets the clamped state in metres and returns a clean pose in metres. ``noise``, of unit
+        variance, is x_T where nothing went ``before``, else what is added at the end of the step before.
+        """
+        limit = CLAMP * self.scale
+        first = torch.zeros_like(noise) if self.draws == "none" else noise
+        x_t = first if before is None else self._moved(before, noise, step - 1)
+        state = State(x_t, denoise(x_t.clamp(-limit, limit) / self.scale, step) * self.scale)
+        return state.pose.clamp(-limit, limit) / self.scale, state
+
+    def _moved(self, state: State, noise: Tensor, step: int) -> Tensor:
+        """x_t of the step after ``step``. Epsilon comes from the *unclamped* state and that of the unclamped pose."""
+        limit, alphas = CLAMP * self.scale, alphas_cumprod(self.timesteps)
+        alpha, alpha_next = (alphas[time].item() for time in ddim_pairs(self.timesteps, self.steps)[step])
+        x_t, pose = state
+        moved = self.state_of(pose.clamp(-limit, limit)) * math.sqrt(alpha_next)
+        if self.draws == "all":
+            epsilon = (x_t / math.sqrt(alpha) - self.state_of(pose).clamp(-limit, limit)) / math.sqrt(1 / alpha - 1)
+            sigma = self.eta * math.sqrt((1 - alpha / alpha_next) * (1 - alpha_next) / (1 - alpha))
+            moved = moved + math.sqrt(1 - alpha_next - sigma**2) * epsilon + sigma * noise
+        rests = x_t[..., : self.resting, :]
+        return torch.cat([rests, moved[..., self.resting :, :]], dim=-2) if self.resting else moved

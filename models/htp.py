@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models.device import sent
 from models.layers import Block
 from models.pruning import merge, mgptp, recover, sft
 from models.pruning.attention import received
@@ -43,7 +44,11 @@ class Selection:
 
     def to(self, device: torch.device | str) -> "Selection":
         """The same decisions on ``device`` (``meta`` keeps their shapes: enough to count a pass)."""
-        return self._each(lambda tensor: tensor.to(device))
+        return self._each(lambda tensor: sent(tensor, device))
+
+    def of(self, windows: slice) -> "Selection":
+        """What was decided of some windows."""
+        return self._each(lambda tensor: tensor[windows])
 
     def repeated(self, times: int) -> "Selection":
         """For windows x hypotheses in one batch: each window's decisions ``times`` over."""

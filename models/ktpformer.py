@@ -116,11 +116,15 @@ class KTPFormer(MixSTE):
         for blocks in (self.spatial, self.temporal):
             blocks[0].norm1 = nn.LayerNorm(config.width, eps=1e-5)
 
-    def tokens(self, x2d_BFJ2: Tensor, xt_BHFJA: Tensor, t_B: Tensor) -> Tensor:
-        known_BHFJ2 = self._scaled(x2d_BFJ2)[:, None].expand(*xt_BHFJA.shape[:-1], 2)
+    def known(self, x2d_BFJ2: Tensor) -> Tensor:
+        # the poses themselves: what the convolution makes of them goes through a ReLU with what it makes of the state
+        return self._scaled(x2d_BFJ2)
+
+    def tokens(self, known_BFJC: Tensor, xt_BHFJA: Tensor, time_BC: Tensor | None) -> Tensor:
+        known_BHFJ2 = known_BFJC[:, None].expand(*xt_BHFJA.shape[:-1], 2)
         x: Tensor = self.embed(torch.cat([known_BHFJ2, xt_BHFJA], dim=-1).flatten(0, 1)) + self.joint_embedding
-        if self.time is not None:
-            x = x + self.time(t_B).repeat_interleave(xt_BHFJA.shape[1], 0)[:, None, None]
+        if time_BC is not None:
+            x = (x.view(*xt_BHFJA.shape[:-1], -1) + time_BC[:, None, None, None]).flatten(0, 1)
         return x
 
     def along_time(self, x_BNJC: Tensor, passage: Passage) -> Tensor:

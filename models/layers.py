@@ -13,6 +13,9 @@ from typing import Literal
 import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from models.kernels import Linear, linear
 
 Axis = Literal["joints", "frames"]
 
@@ -23,8 +26,8 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, axis: Axis) -> None:
         super().__init__()
         self.heads, self.axis = heads, axis
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width)
+        self.proj = Linear(width, width)
 
     def view(self, x_BFJC: Tensor) -> Tensor:
         """(batch, heads, sequence, C / heads) as a view."""
@@ -40,18 +43,32 @@ class Attention(nn.Module):
         width = x_BFJC.shape[-1]
         weights = self.qkv.weight.view(3, width, width).unbind()
         biases = self.qkv.bias.view(3, width).unbind()
-        q = self.view(nnf.linear(x_BFJC, weights[0], biases[0]))
-        k = self.view(nnf.linear(source_BSJC, weights[1], biases[1]))
-        v = self.view(nnf.linear(source_BSJC, weights[2], biases[2]))
+        q = self.view(linear(x_BFJC, weights[0], biases[0]))
+        k = self.view(linear(source_BSJC, weights[1], biases[1]))
+        v = self.view(linear(source_BSJC, weights[2], biases[2]))
         return q, k, v
 
     def forward(self, x_BFJC: Tensor, source_BSJC: Tensor, mask_BFS: Tensor | None = None) -> Tensor:
         """Queries from ``x_BFJC``, keys and values from ``source_BSJC``; ``mask_BFS`` True where a query may look."""
         q, k, v = self.project(x_BFJC, source_BSJC)
-        mask = None if mask_BFS is None else mask_BFS[:, None]
-        out = nnf.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        out = attend(q, k, v, None if mask_BFS is None else mask_BFS[:, None])
         projected: Tensor = self.proj(out.transpose(1, 2).reshape(x_BFJC.shape))
         return projected
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Softmax attention of (batch, heads, sequence, C / heads); ``mask``: True where a query may look, or added to the
+    logits.
+
+    It is torch's fused kernel, but where a CPU trains in bfloat16: there that kernel's backward pass takes 2 to 10
+    times as long as plain products (torch 2.13).
+    """
+    if not (q.requires_grad and q.dtype == torch.bfloat16 and q.device.type == "cpu"):
+        return nnf.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    logits = torch.matmul(q * q.shape[-1] ** -0.5, k.mT)
+    if mask is not None:
+        logits = logits.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else logits + mask
+    return torch.matmul(logits.softmax(-1).to(v.dtype), v)  # a mask that is added brings its own precision
 
 
 class Mlp(nn.Module):
@@ -59,16 +76,21 @@ class Mlp(nn.Module):
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width)
+        self.fc1 = Linear(width, hidden)
+        self.fc2 = Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.fc2(nnf.gelu(self.fc1(x)))
+        y: Tensor = self.fc2(self.fc1(x, gelu=True))
         return y
 
 
 class Block(nn.Module):
-    """A pre-norm transformer block along one axis (as MixSTE's)."""
+    """A pre-norm transformer block along one axis (as MixSTE's).
+
+    ``recompute``: keep only what goes in for the backward pass, and compute the rest once more there.
+    """
+
+    recompute = False
 
     def __init__(self, width: int, heads: int, hidden: int, axis: Axis) -> None:
         super().__init__()
@@ -91,6 +113,20 @@ class Block(nn.Module):
 
         ``keep``: stochastic depth's factor for each of the two branches, broadcastable to ``x_BFJC``.
         """
+        given = (x_BFJC, context_BDJC, mask_BFF, keep, keys_BSJC)
+        if not (self.recompute and torch.is_grad_enabled()):
+            return self._updated(*given)
+        again: Tensor = checkpoint(self._updated, *given, use_reentrant=False)
+        return again
+
+    def _updated(
+        self,
+        x_BFJC: Tensor,
+        context_BDJC: Tensor | None,
+        mask_BFF: Tensor | None,
+        keep: tuple[Tensor, Tensor] | None,
+        keys_BSJC: Tensor | None,
+    ) -> Tensor:
         y = self.norm1(x_BFJC)
         source = y if context_BDJC is None else torch.cat([y, self.norm1(context_BDJC)], dim=1)
         update: Tensor = self.attn(y, source, mask_BFF, *([] if keys_BSJC is None else [keys_BSJC]))

@@ -12,5 +12,5 @@ MIRROR = tuple(_SWAP.get(j, j) for j in range(JOINTS))
 def mirror(x_J: Tensor) -> Tensor:
     """Mirrored poses (..., J, 2 or 3), or states of bones (x, y, z, length): x negated, left and right exchanged."""
     sign = torch.ones(x_J.shape[-1], dtype=x_J.dtype, device=x_J.device)
-    sign[0] = -1
+    sign[:1] = -1  # of a deterministic lifter's state there is no x
     return x_J[..., MIRROR, :] * sign

@@ -4,6 +4,8 @@ Legend: B windows, H hypotheses, F frames, J joints, A values of a joint that ar
 L pairs, S the longest sequence of a block.
 """
 
+from contextlib import nullcontext
+
 import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
@@ -19,8 +21,8 @@ class MixSTE(nn.Module):
     """Pairs of a spatial and a temporal block over tokens that stay (B x H, F, J, C).
 
     Where nothing is diffused (A = 0) it is MixSTE itself. Otherwise the noisy state joins the input, and the diffusion
-    time the tokens, as in D3DP. A host with layers of its own overrides ``own_layers``, ``tokens``, ``along_time`` or
-    ``in_time``.
+    time the tokens, as in D3DP. A host with layers of its own overrides ``own_layers``, ``known``, ``tokens``,
+    ``along_time`` or ``in_time``.
     """
 
     def __init__(self, config: Host) -> None:
@@ -65,28 +67,60 @@ class MixSTE(nn.Module):
 
         ``keep_LBS``: stochastic depth's factors of every branch, from ``drop_path``; None keeps all.
         """
-        frames = self.config.frames
-        if x2d_BFJ2.shape[1:] != (frames, JOINTS, 2):
-            raise ValueError(f"2D windows must be (B, {frames}, {JOINTS}, 2), got {tuple(x2d_BFJ2.shape)}")
-        x = self.tokens(x2d_BFJ2, xt_BHFJA, t_B)
-        passage = Passage(selection, hypotheses=xt_BHFJA.shape[1])
+        return self.denoised(self.known(x2d_BFJ2), xt_BHFJA, self.at(t_B), selection, keep_LBS)
+
+    def denoised(
+        self,
+        known_BFJC: Tensor,
+        xt_BHFJA: Tensor,
+        time_BC: Tensor | None,
+        selection: Selection | None = None,
+        keep_LBS: Tensor | None = None,
+        *,
+        half: bool = False,
+    ) -> Tensor:
+        """As ``forward``, from ``known`` of the windows and ``at`` of the times, or of one time for all windows.
+
+        ``half``: the pairs multiply in bfloat16. Embedding and head don't: they are a thousandth of the products, and
+        poses would be rounded to millimetres.
+        """
+        x = self.tokens(known_BFJC, xt_BHFJA, time_BC)
+        with torch.autocast(x.device.type, torch.bfloat16) if half else nullcontext():
+            x = self._through_pairs(x, Passage(selection, hypotheses=xt_BHFJA.shape[1]), keep_LBS)
+        x0: Tensor = self.head(self.head_norm(x))
+        return x0.view(*xt_BHFJA.shape[:-1], 3)
+
+    def _through_pairs(self, x: Tensor, passage: Passage, keep_LBS: Tensor | None) -> Tensor:
+        """Tokens of all frames through the pairs, and of all frames again."""
         for pair, spatial in enumerate(self.spatial):
             x = passage.prune(pair, x, self.place_embedding)
             x = self.spatial_norm(spatial(x, keep=self._keep(keep_LBS, pair, 0, x)))
             if pair == 0:
                 x = self.along_time(x, passage)
             x = self.in_time(pair, x, passage, self._keep(keep_LBS, pair, 1, x))
-        x = passage.recover(x, self.recover)
-        x0: Tensor = self.head(self.head_norm(x))
-        return x0.view(*xt_BHFJA.shape[:-1], 3)
+        return passage.recover(x, self.recover)
 
-    def tokens(self, x2d_BFJ2: Tensor, xt_BHFJA: Tensor, t_B: Tensor) -> Tensor:
-        """(B x H, F, J, C) of what comes in, each joint with its embedding."""
-        # the 2D part of the embedding is the same for all hypotheses: W [x2d; xt] = W2 x2d + W3 xt
+    def known(self, x2d_BFJ2: Tensor) -> Tensor:
+        """(B, F, J, C): the part of the embedding that is the same for all hypotheses, steps and states.
+
+        Raises ValueError for windows of another length than the config's.
+        """
+        # W [x2d; xt] = W2 x2d + W3 xt
         known_BFJC: Tensor = nnf.linear(self._scaled(x2d_BFJ2), self.embed.weight[:, :2], self.embed.bias)
+        return known_BFJC
+
+    def at(self, t_B: Tensor) -> Tensor | None:
+        """(B, C) of diffusion times; None where nothing is diffused."""
         if self.time is None:
+            return None
+        time_BC: Tensor = self.time(t_B)
+        return time_BC
+
+    def tokens(self, known_BFJC: Tensor, xt_BHFJA: Tensor, time_BC: Tensor | None) -> Tensor:
+        """(B x H, F, J, C) of what comes in, each joint with its embedding; one row of ``time_BC`` serves all."""
+        if time_BC is None:
             return known_BFJC + self.joint_embedding
-        known_BFJC = known_BFJC + (self.joint_embedding + self.time(t_B)[:, None, None])
+        known_BFJC = known_BFJC + (self.joint_embedding + time_BC[:, None, None])
         return (nnf.linear(xt_BHFJA, self.embed.weight[:, 2:]) + known_BFJC[:, None]).flatten(0, 1)
 
     def along_time(self, x_BNJC: Tensor, passage: Passage) -> Tensor:
@@ -110,7 +144,7 @@ class MixSTE(nn.Module):
         return x
 
     def drop_path(self, windows: int, generator: torch.Generator) -> Tensor | None:
-        """Draws stochastic depth's factors for a batch, (4 L, B, S); None where its rate is 0.
+        """Draws stochastic depth's factors for a batch, (4 L, B, S), on the CPU; None where its rate is 0.
 
         As in D3DP the rate rises linearly over the pairs, and each sequence of a block (a frame in spatial, a joint in
         temporal ones) is a draw of its own.
@@ -121,7 +155,7 @@ class MixSTE(nn.Module):
         rate_L = torch.linspace(0, config.drop_path, config.depth).repeat_interleave(4)[:, None, None]
         shape = (4 * config.depth, windows, max(config.frames, JOINTS))
         kept = torch.rand(shape, generator=generator) >= rate_L
-        return (kept / (1 - rate_L)).to(self.head.weight.device)
+        return kept / (1 - rate_L)
 
     def _keep(self, keep_LBS: Tensor | None, pair: int, block: int, x_BFJC: Tensor) -> tuple[Tensor, Tensor] | None:
         """The factors of one block's two branches, as wide as its sequences."""
@@ -134,6 +168,10 @@ class MixSTE(nn.Module):
         return first[:, None, :JOINTS, None], second[:, None, :JOINTS, None]
 
     def _scaled(self, x2d_BFJ2: Tensor) -> Tensor:
+        """2D poses, checked, as the config's ``input`` wants them."""
+        if x2d_BFJ2.shape[1:] != (self.config.frames, JOINTS, 2):
+            wanted = f"(B, {self.config.frames}, {JOINTS}, 2)"
+            raise ValueError(f"2D windows must be {wanted}, got {tuple(x2d_BFJ2.shape)}")
         if self.config.input == "absolute":
             return x2d_BFJ2
         root, rest = x2d_BFJ2[:, :, :1], x2d_BFJ2[:, :, 1:]

@@ -17,7 +17,8 @@ ROWS = (
     {"__main__"},
     {"cli", "__init__"},
     {"notebook"},
-    {"runner", "catalogue", "bench", "audit", "weights", "lift", "mocap", "inventory"},
+    {"bench"},
+    {"runner", "catalogue", "audit", "weights", "lift", "mocap", "inventory"},
     {"presentation"},
     {"scheduled", "budget", "predictions", "outlook"},
     {"mirror", "crew", "reproduce", "showing"},
@@ -61,8 +62,17 @@ ROOTS = {
     "weights",
     "lift",
     "tracking",
+    "bench",
 }  # where the zoo meets the engine; elsewhere only its torch-free configs
-LISTS = ("models.branch", "models.config", "models.names", "models.pruning.config", "models.pruning.elastic")
+LISTS = (
+    "models.branch",
+    "models.config",
+    "models.execution",
+    "models.names",
+    "models.pruning.config",
+    "models.pruning.elastic",
+    "models.sampling",
+)
 
 
 def part(path: Path) -> str:
@@ -159,6 +169,7 @@ def test_functions_and_files_stay_short() -> None:
 
 HEAVY = {"torch", "mlflow", "optuna", "pandas", "matplotlib", "seaborn"}
 HELP = "from ablate.cli import app; app(['--help'], standalone_mode=False)"
+PROBING = "import ablate.outlook"  # what loads torch's compiler waits until something is trained
 CHECKS = "import ablate.cli, ablate.loading, ablate.plan, ablate.data.config, models, models.config"
 
 
@@ -168,8 +179,9 @@ CHECKS = "import ablate.cli, ablate.loading, ablate.plan, ablate.data.config, mo
         ("import ablate", HEAVY | {"numpy", "pydantic", "ruamel", "typer"}),
         (HELP, HEAVY | {"numpy", "pydantic", "ruamel"}),
         (CHECKS, HEAVY),
+        (PROBING, {"lightning_fabric", "torch._dynamo", "sympy", "mlflow", "pandas", "matplotlib"}),
     ],
-    ids=["import", "help", "checks"],
+    ids=["import", "help", "checks", "plan"],
 )
 def test_nothing_heavy_is_imported_before_it_is_needed(script: str, unwanted: set[str]) -> None:
     script += f"\nimport sys; early = {unwanted} & set(sys.modules); sys.exit(f'too early: {{early}}' if early else 0)"

@@ -91,7 +91,7 @@ def test_one_factor_tells_what_is_wrong_with_each_value() -> None:
     assert found == [
         "s.yaml:8:46: model.pruning.tcep.keep_ratio: must lie in (0, 1], got 7; a count of frames is called "
         "keep_frames",
-        "s.yaml:10:16: train.mode: must be one of each, elastic, got 'eech'; did you mean 'each'?",
+        "s.yaml:10:16: train.mode: must be one of each, elastic, dense, got 'eech'; did you mean 'each'?",
     ]
     twins = problems(BASE + ONE.replace("0.34]", "0.67]"))
     assert twins == [

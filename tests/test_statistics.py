@@ -81,9 +81,10 @@ def test_stored_weights_bring_their_statistics(host: Host, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", HOSTS)
-def test_one_device_trains_it(name: str) -> None:
-    raw: dict[str, Any] = {"model": {"name": name, "size": "tiny"}, "train": {"devices": 2}}
+@pytest.mark.parametrize("setting", ["devices", "accumulate"])
+def test_its_batches_stay_whole(name: str, setting: str) -> None:
+    raw: dict[str, Any] = {"model": {"name": name, "size": "tiny"}, "train": {setting: 2}}
     ((path, text),) = semantic_problems(resolve(raw))
-    assert path == ("train", "devices")
+    assert path == ("train", setting)
     assert f"batch norm in {name} takes its statistics from a whole batch" in text
     assert not [*semantic_problems(resolve({**raw, "model": {"name": "d3dp", "size": "tiny"}}))]

@@ -48,7 +48,6 @@ sweep:
 data: {{name: synthetic}}
 train: {{mode: elastic}}
 """
-TRIALS, LARGE = 1000, 10_000
 REPEATS = 3
 ACTIONS = 15
 WHEN = "2026-01-01T00:00:00+00:00"
@@ -108,12 +107,17 @@ def _found(windows: Windows, split: str) -> Evaluation:
     return Evaluation(metrics=metrics, windows=windows, window_mpjpe_mm=errors, frames=frames, joint_mm=joints)
 
 
-def engine() -> list[Row]:
-    """The rows of ``ablate bench engine``; about three minutes."""
+def engine(quick: bool = False) -> list[Row]:
+    """The rows of ``ablate bench engine``; about three minutes, and seconds if it need only be seen to work."""
+    trials, large = (20, 30) if quick else (1000, 10_000)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        _showing(root / "warm", TRIALS // 10)  # what is loaded once, whatever the number of trials, is loaded now
-        return [*_recording(root / "alone"), *_showing(root / "beside", TRIALS), *_opening(root / "large")]
+        _showing(root / "warm", max(20, trials // 10))  # what is loaded once, whatever the trials, is loaded now
+        return [
+            *_recording(root / "alone", trials),
+            *_showing(root / "beside", trials),
+            *_opening(root / "large", large),
+        ]
 
 
 class Desk:
@@ -136,12 +140,12 @@ class Desk:
         Worker(self.archive, self.laboratory, Silent(), propose=propose, on_record=on_record).work()
 
 
-def _recording(home: Path) -> list[Row]:
+def _recording(home: Path, trials: int) -> list[Row]:
     """One worker from one record to the next, and nothing beside it."""
-    desk, times = Desk(home, TRIALS), list[float]()
+    desk, times = Desk(home, trials), list[float]()
     desk.load()
     desk.work(lambda: times.append(time.perf_counter()))
-    return [_row(f"claim and record, one of {TRIALS} trials, without a mirror", _apart_ms(times), "ms", 20.0)]
+    return [_row(f"claim and record, one of {trials} trials, without a mirror", _apart_ms(times), "ms", 20.0)]
 
 
 def _showing(home: Path, trials: int) -> list[Row]:
@@ -175,30 +179,30 @@ def _showing(home: Path, trials: int) -> list[Row]:
     ]
 
 
-def _opening(home: Path) -> list[Row]:
+def _opening(home: Path, trials: int) -> list[Row]:
     """A large study, from its text to knowing what is left to do, its search brought up to date."""
-    _fill(Desk(home, LARGE))
+    _fill(Desk(home, trials))
     workspace = Workspace(home / "home", home / "reports")
     seconds: list[float] = []
     for _ in range(1 + REPEATS):
         began = time.perf_counter()
-        desk = Desk(home, LARGE)
+        desk = Desk(home, trials)
         assert len(desk.archive.names()) == desk.archive.planned
         Proposals(desk.archive, workspace).sync()
         desk.work()  # nothing is left
         seconds.append(time.perf_counter() - began)
     first, *again = seconds
-    what = f"open a study of {LARGE} recorded trials"
+    what = f"open a study of {trials} recorded trials"
     return [
         _row(f"{what}, from its text to what is left to do", again, "s", 5.0),
         Row(what="the same when its Optuna journal is lost, and made from the records", value=first, unit="s"),
-        _row(f"{what} with `ablate status`, a process of its own", _status(home), "s", 5.0),
+        _row(f"{what} with `ablate status`, a process of its own", _status(home, trials), "s", 5.0),
     ]
 
 
-def _status(home: Path) -> list[float]:
+def _status(home: Path, trials: int) -> list[float]:
     file = home / "bench.yaml"
-    file.write_text(study_of(LARGE).source.text)
+    file.write_text(study_of(trials).source.text)
     command = [sys.executable, "-m", "ablate", "--home", str(home / "home"), "status", str(file)]
     seconds = []
     for _ in range(REPEATS):

@@ -90,7 +90,8 @@ def _totals(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     branch = found["branch"]
     hypotheses = f"H {found['hypotheses']}" + (f" ({branch['start']} up to step {branch['at_step']})" if branch else "")
     schedule = "" if found["schedule"] in (None, "constant") else f", {found['schedule']}"
-    passes = f"{hypotheses} x K {found['steps']}{' x 2 (flip)' if found['flip'] else ''}{schedule}"
+    flips = {True: " x 2 (flip)", False: "", "last": ", the last step x 2 (flip)"}[found["flip"]]
+    passes = f"{hypotheses} x K {found['steps']}{flips}{schedule}"
     return [
         ("one pass, GMACs", "pass_gmacs", ".2f"),
         ("  by torch's counter", "pass_gmacs_torch", ".2f"),

@@ -88,9 +88,9 @@ def evaluate(
 ) -> None:
     """Evaluate a file of weights on a dataset, counted as in a study, with the compute of a window beside it.
 
-    --set takes a study's settings of data, evaluate and model: --set data.path=mocap, --set
-    model.pruning.tcep.keep_ratio=0.5. Weights that a study trained are .ablate/weights/KEY.safetensors; KEY is the
-    training_key of its records.
+    --set takes a study's settings of data, evaluate and model: --set data.path=mocap, --set evaluate.draws=first,
+    --set evaluate.flip=last, --set model.pruning.tcep.keep_ratio=0.5. Weights that a study trained are
+    .ablate/weights/KEY.safetensors; KEY is the training_key of its records.
 
     Example: ablate evaluate d3dp.safetensors --data synthetic --hypotheses 5 --steps 5
     """
@@ -132,7 +132,8 @@ def _print(found: dict[str, Any], by_action: bool) -> None:
     named = {m["metric"]: f"{m['metric']} {m['unit']}" for m in own}
     name, split = found["config"]["data"]["name"], last[0]["split"]
     title = f"{found['file']} ({found['host']}, {found['config']['model']['frames']} frames) on {name}, {split}"
-    sampled = f"{how['hypotheses']} hypotheses, {how['steps']} steps, {'flip' if how['flip'] else 'no flip'}"
+    flip = {True: "flip", False: "no flip", "last": "flip in the last step"}[how["flip"]]
+    sampled = f"{how['hypotheses']} hypotheses, {how['steps']} steps, {flip}, draws {how['draws']}"
     caption = f"{sampled}; input {last[0]['input']}, protocol {how['protocol']}, {found['frames']} frames"
     errors = [metric for metric in named if metric in CORE]
     batch = f"p_best_batch: one hypothesis for {found['provenance']['p_best_batch']} windows of a recording"

@@ -31,7 +31,7 @@ def profile(
     frames: Annotated[int | None, typer.Option(help="Frames of a window; the size's own by default.")] = None,
     hypotheses: Annotated[int, typer.Option(min=1)] = 1,
     steps: Annotated[int, typer.Option(min=1)] = 1,
-    flip: Annotated[bool, typer.Option("--flip/--no-flip", help="Flip averaging in every step.")] = True,
+    flip: Annotated[bool, typer.Option("--flip/--no-flip", help="Flip averaging in every step, or in none.")] = True,
     branch: Annotated[
         str | None, typer.Option(metavar="START:AT_STEP", help="START hypotheses up to AT_STEP, all from there on.")
     ] = None,
@@ -41,7 +41,8 @@ def profile(
 ) -> None:
     """Count a model's compute, parameters and activation memory, without running it.
 
-    --compare counts the other as large, on as many frames and at the same hypotheses, steps, branch and flip.
+    --compare counts the other as large, on as many frames and at the same hypotheses, steps, branch and flip. Flip
+    averaging in the last step alone is --set evaluate.flip=last; what noise is drawn costs nothing.
 
     Example: ablate profile htp --size base --frames 243 --compare d3dp
     """

@@ -137,10 +137,7 @@ class Windows:
     def batch(self, indices: Sequence[int] | Index) -> Batch:
         """The windows at ``indices`` as fresh arrays."""
         chosen_B = np.asarray(indices, np.int64)
-        view_B1 = self.view_W[chosen_B, None]
-        frame_BF = self.start_W[chosen_B, None] + np.arange(self.frames)
-        frame_BF = np.clip(frame_BF, 0, self.footage.length_V[view_B1] - 1) + self.footage.first_V[view_B1]
-        footage = self.footage
+        frame_BF, footage = self._frames(chosen_B), self.footage
         return Batch(
             footage.x2d_NJ2[frame_BF],
             footage.x3d_NJ3[frame_BF],
@@ -148,6 +145,18 @@ class Windows:
             self.counted_WF[chosen_B],
             self.intrinsics(chosen_B),
         )
+
+    def poses(self, chosen_B: Index) -> tuple[Array, Array]:
+        """The 2D and 3D poses of ``batch`` alone, which is all that training looks at."""
+        frame_BF = self._frames(chosen_B)
+        return self.footage.x2d_NJ2[frame_BF], self.footage.x3d_NJ3[frame_BF]
+
+    def _frames(self, chosen_B: Index) -> Index:
+        """(B, F): where in the footage these windows' frames lie."""
+        view_B1 = self.view_W[chosen_B, None]
+        frame_BF = self.start_W[chosen_B, None] + np.arange(self.frames)
+        kept_BF: Index = np.clip(frame_BF, 0, self.footage.length_V[view_B1] - 1) + self.footage.first_V[view_B1]
+        return kept_BF
 
     def intrinsics(self, chosen_B: Index) -> Array:
         """Those of these windows' cameras, see Batch; float32 as in the reference programs."""

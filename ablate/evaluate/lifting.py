@@ -17,6 +17,8 @@ from ablate.data.windows import Index, Windows
 from ablate.errors import NotFinite
 from ablate.sections import BranchConfig, EvaluateConfig
 from ablate.smoothing import low_pass
+from models.execution import Execution
+from models.sampling import Draws, Flip
 
 
 class Lifts(Protocol):
@@ -33,10 +35,12 @@ class Lifts(Protocol):
         *,
         hypotheses: int,
         steps: int,
-        flip: bool,
+        flip: Flip,
+        draws: Draws,
         eta: float,
         noise: Tensor,
         branch: BranchConfig | None,
+        execution: Execution,
     ) -> Tensor: ...
 
 
@@ -61,9 +65,11 @@ def lifted(
         hypotheses=config.hypotheses,
         steps=config.steps,
         flip=config.flip,
+        draws=config.draws,
         eta=config.eta,
         noise=noise_KBHFJA,
         branch=config.branch,
+        execution=Execution(precision=config.precision),
     )
     if not bool(pose_BKHFJ3.isfinite().all()):
         raise NotFinite(f"{split}: the lifter's poses are not finite; its weights or the 2D input are damaged")

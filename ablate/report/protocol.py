@@ -41,7 +41,19 @@ def data(records: Sequence[Record]) -> str:
 
 def flip(records: Sequence[Record]) -> str:
     states = distinct(records, "config.evaluate.flip")
-    return " and ".join("on" if state else "off" for state in states) or UNKNOWN
+    said = ("in the last step" if state == "last" else "on" if state else "off" for state in states)
+    return " and ".join(said) or UNKNOWN
+
+
+def departures(records: Sequence[Record]) -> str:
+    """What noise is drawn and in what precision poses are lifted, in how many records; "" where all is usual."""
+    said = []
+    for name, meaning in (("draws", "noise drawn:"), ("precision", "lifted in")):
+        found = distinct(records, f"config.evaluate.{name}")
+        having = sum(record.config["evaluate"].get(name) is not None for record in records)
+        where = "" if having == len(records) else f" (in {having} of {len(records)} records)"
+        said += [f"{meaning} {listed(found)}{where}; "] if found else []
+    return "".join(said)
 
 
 def branches(records: Sequence[Record]) -> str:
@@ -68,7 +80,12 @@ def commit(records: Sequence[Record]) -> str:
 def weights(records: Sequence[Record]) -> str:
     """Which configurations were trained by themselves, and which share elastic weights; and how many trainings."""
     said = []
-    for mode, meaning in (("each", "trained by itself"), ("elastic", "one training serves all ratios")):
+    meanings = {
+        "each": "trained by itself",
+        "elastic": "one training serves all ratios",
+        "dense": "trained without pruning, pruned at test",
+    }
+    for mode, meaning in meanings.items():
         of_mode = [record for record in records if record.config["train"]["mode"] == mode]
         if of_mode:
             groups = listed(sorted({record.group for record in of_mode}))
@@ -91,6 +108,6 @@ def summary(records: Sequence[Record], split: str = "test") -> str:
         f"Protocol {listed(sorted({record.protocol for record in records}))}; {split} split of {data(records)}; "
         f"input {measured(records, 'input')}; F = {fact(records, 'config.model.frames')} frames; "
         f"H = {measured(records, 'hypotheses')}; K = {measured(records, 'steps')}; {branches(records)}"
-        f"flip averaging {flip(records)}; seeds {seeds(records)}; "
+        f"flip averaging {flip(records)}; {departures(records)}seeds {seeds(records)}; "
         f"{fact(records, 'provenance.device')}, {fact(records, 'provenance.dtype')}; commit {commit(records)}."
     )

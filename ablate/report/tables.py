@@ -149,6 +149,12 @@ class Table:
         body = cells.to_markdown(index=False, disable_numparse=True, colalign=align)
         return "\n\n".join([f"**{self.caption}**", body, " ".join(self.notes)])
 
+    @cached_property
+    def _latex(self) -> pd.DataFrame:
+        """Each cell as LaTeX sets it: once for all floats of a long table."""
+        forms = self.marked({"": "{}", "best": r"\textbf{{{}}}"})
+        return forms.combine(self.texts().map(latex), lambda form, text: form.combine(text, str.format))
+
 
 def markdown(table: Table) -> str:
     """The table with its caption and notes, as Markdown."""
@@ -221,14 +227,12 @@ def _width(text: str) -> float:
 
 
 def _tabular(table: Table, titles: Sequence[str], rows: slice) -> str:
-    chosen = [*table.heads.columns, *titles]
-    commands = table.marked({"": "", "best": "textbf:--rwrap;"})[chosen].iloc[rows]
-    styler = (
-        table.texts()[chosen].iloc[rows].style.apply(lambda _: commands, axis=None).hide(axis="index").format(latex)
-    )
-    sides = dict.fromkeys(table.heads.columns, "l") | dict.fromkeys(titles, "r")
-    styler = styler.format_index(lambda title: _heading(title, sides[str(title)]), axis=1)
-    return styler.to_latex(hrules=True, column_format="".join(sides.values())).rstrip()
+    sides = dict.fromkeys(map(str, table.heads.columns), "l") | dict.fromkeys(titles, "r")
+    heads = [_heading(title, side) for title, side in sides.items()]
+    lines = [heads, *table._latex[[*sides]].iloc[rows].to_numpy().tolist()]
+    head, *body = (f"{' & '.join(cells)} {BREAK}" for cells in lines)
+    begin = rf"\begin{{tabular}}{{{''.join(sides.values())}}}"
+    return "\n".join([begin, r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"])
 
 
 def csv(table: Table) -> str:

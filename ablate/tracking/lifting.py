@@ -2,8 +2,9 @@
 
 MLflow keeps a copy of this very file beside the weights ("models from code": nothing is pickled) and runs it where the
 model is loaded; pose-ablate must be installed there. How it lifts is said when it is loaded, ``model_config`` of
-``mlflow.pyfunc.load_model``: ``hypotheses``, ``steps``, ``flip``, ``eta``, ``branch`` and ``low_pass`` as a study's
-``evaluate`` has them, and ``pruning`` as its model has it ("trained": what the weights were made with, None: none).
+``mlflow.pyfunc.load_model``: ``hypotheses``, ``steps``, ``flip``, ``draws``, ``eta``, ``precision``, ``branch`` and
+``low_pass`` as a study's ``evaluate`` has them, and ``pruning`` as its model has it ("trained": what the weights were
+made with, None: none).
 
 B windows, K denoising steps, H hypotheses, F frames, J = 17 joints in Human3.6M's order. Keypoints are normalised
 screen coordinates, poses metres in camera axes, the root at zero or as the lifter puts it.
@@ -21,6 +22,7 @@ import models
 from ablate.sections import BranchConfig
 from ablate.smoothing import low_pass
 from models.contract import Lifter
+from models.execution import Execution
 from models.pruning.config import Pruning
 from models.weights import PARTS
 
@@ -42,9 +44,11 @@ class Lifting(PythonModel):
             hypotheses=how["hypotheses"],
             steps=how["steps"],
             flip=how["flip"],
+            draws=how["draws"],
             eta=how["eta"],
             noise=self._noise(how["steps"], how["hypotheses"], x2d_BFJ2.shape[:3]),
             branch=None if branch is None else BranchConfig(**branch),
+            execution=Execution(precision=how["precision"]),
         )
         if how["low_pass"] is not None:
             pose_BKHFJ3 = low_pass(pose_BKHFJ3, how["low_pass"])

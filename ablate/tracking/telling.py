@@ -23,7 +23,8 @@ PICTURE, REPORT = "front/small.png", "report/report.html"
 
 # How a loaded model lifts where nobody says otherwise; "trained" is the pruning that its weights were made with.
 HOW: Mapping[str, Any] = {"pruning": "trained"} | {
-    name: getattr(EvaluateConfig(), name) for name in ("hypotheses", "steps", "flip", "eta", "branch", "low_pass")
+    name: getattr(EvaluateConfig(), name)
+    for name in ("hypotheses", "steps", "flip", "draws", "eta", "precision", "branch", "low_pass")
 }
 _PARTS = {"tcep": TCEP, "sft": SFT, "mgptp": MGPTP, "recovery": Recovery}
 

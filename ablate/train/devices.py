@@ -47,18 +47,17 @@ class Team:
         first, end = (windows * rank // self.size for rank in (self.rank, self.rank + 1))
         return slice(first, end) if first < end else slice(0, 1)
 
-    def backward(self, loss: Tensor, module: nn.Module, windows: int) -> Tensor:
-        """The gradients of the whole batch's mean loss, from the mean ``loss`` over this rank's rows; returns the
-        former, the same on every rank."""
+    def share(self, windows: int) -> float:
+        """This rank's part of a batch's windows; 0 where it was lent one that counts elsewhere."""
+        return (windows * (self.rank + 1) // self.size - windows * self.rank // self.size) / windows
+
+    def together(self, loss: Tensor, module: nn.Module) -> Tensor:
+        """The gradients of the whole batch, of every rank's own; returns the sum of their losses, the same on all."""
         if self.size == 1:
-            self.fabric.backward(loss)
             return loss
-        own = windows * (self.rank + 1) // self.size - windows * self.rank // self.size
-        loss = loss * (own / windows)
-        self.fabric.backward(loss)
         # The same weights have a gradient on every rank, for all prune alike: one flat sum serves them all.
         gradients = [weight.grad for weight in module.parameters() if weight.grad is not None]
-        total = torch.cat([loss.detach().reshape(1), *(gradient.flatten() for gradient in gradients)])
+        total = torch.cat([loss.reshape(1), *(gradient.flatten() for gradient in gradients)])
         with _meeting_others():
             distributed.all_reduce(total)
         sums = torch.split(total[1:], [gradient.numel() for gradient in gradients])

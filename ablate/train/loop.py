@@ -7,24 +7,26 @@ training was killed and gone on with.
 
 import math
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, closing
 from typing import Any
 
-import numpy as np
 import torch
+from torch import Tensor
+from torch.profiler import record_function
 
 from ablate import seeds
-from ablate.data.skeleton import mirror
-from ablate.data.windows import Batch, Windows
+from ablate.data.windows import Windows
 from ablate.errors import TrainingDiverged
 from ablate.sections import TrainConfig
 from ablate.train.checkpoint import resume, take
 from ablate.train.devices import Team, gather
-from ablate.train.state import Epoch, Fitted, Run, Setting, Trainable, module_of, start
+from ablate.train.feeding import Poses, feed
+from ablate.train.state import Epoch, Fitted, Run, Setting, Trainable, module_of, rows, start
 from ablate.trained import Checkpoint
 
 MM = 1000.0
+LOOK = 64  # after so many steps the losses are looked at; a GPU is waited for, so not in every step
 
 
 def learning_rate(config: TrainConfig, epoch: int, progress: float) -> float:
@@ -59,8 +61,7 @@ def fit(
     """
     started = time.perf_counter() - (0.0 if checkpoint is None else checkpoint.seconds)
     with gather(config, _follow, lifter, windows, seed, checkpoint) as team:
-        setting = Setting(team=team, windows=windows, config=config, seed=seed)
-        run = _begin(setting, lifter, checkpoint)
+        setting, run = _begin(team, config, lifter, windows, seed, checkpoint)
         while run.epoch < config.epochs:
             ended = _epoch(setting, run, validate)
             if on_checkpoint is not None:
@@ -76,17 +77,20 @@ def _follow(
     team: Team, config: TrainConfig, lifter: Trainable, windows: Windows, seed: int, checkpoint: Checkpoint | None
 ) -> None:
     """What every other rank does: the same steps, and nothing of what is done once."""
-    setting = Setting(team=team, windows=windows, config=config, seed=seed)
-    run = _begin(setting, lifter, checkpoint)
+    setting, run = _begin(team, config, lifter, windows, seed, checkpoint)
     while run.epoch < config.epochs:
         _pass(setting, run)
 
 
-def _begin(setting: Setting, lifter: Trainable, checkpoint: Checkpoint | None) -> Run:
+def _begin(
+    team: Team, config: TrainConfig, lifter: Trainable, windows: Windows, seed: int, checkpoint: Checkpoint | None
+) -> tuple[Setting, Run]:
+    at_once = rows(config, lifter.config, team.fabric.device)
+    setting = Setting(team=team, windows=windows, config=config, seed=seed, rows=at_once)
     run = start(setting, lifter)
     if checkpoint is not None:
-        resume(run, setting.team.fabric, checkpoint, setting.config.epochs)
-    return run
+        resume(run, team.fabric, checkpoint, config.epochs)
+    return setting, run
 
 
 def _epoch(setting: Setting, run: Run, validate: Callable[[Any], float]) -> Epoch:
@@ -107,59 +111,84 @@ def _epoch(setting: Setting, run: Run, validate: Callable[[Any], float]) -> Epoc
 
 def _pass(setting: Setting, run: Run) -> None:
     """Every window of the epoch once."""
-    config, epoch, started = setting.config, run.epoch, time.perf_counter()
+    config, epoch, device, started = setting.config, run.epoch, setting.team.fabric.device, time.perf_counter()
     drawn = setting.windows.training(setting.seed, epoch)
     count = len(drawn) if config.windows is None else min(config.windows, len(drawn))
-    firsts = range(0, count, config.batch)
-    loss_sum = 0.0
+    batches = [range(first, min(first + config.batch, count)) for first in range(0, count, config.batch)]
+    rates = [
+        learning_rate(config, epoch, (epoch + (step + 0.5) / len(batches)) / config.epochs)
+        for step in range(len(batches))
+    ]
+    losses: list[float] = []
+    waiting: list[Tensor] = []
+    fed = feed(drawn, batches, flip=config.flip, seed=setting.seed, epoch=epoch, pinned=device.type == "cuda")
     run.lifter.train()
-    with _own_randomness(setting.team.fabric.device):
-        for step, first in enumerate(firsts):
-            rate = learning_rate(config, epoch, (epoch + (step + 0.5) / len(firsts)) / config.epochs)
-            batch = drawn.batch(np.arange(first, min(first + config.batch, count)))
-            loss = _step(setting, run, batch, step, rate)
-            if not math.isfinite(loss):
-                raise _diverged(f"the loss is {loss}", config, epoch, step, rate)
-            loss_sum += loss * len(batch.x2d_BFJ2)
+    with record_function("steps"), closing(fed), _own_randomness(device):
+        for step, (poses, rate) in enumerate(zip(fed, rates, strict=True)):
+            waiting.append(_step(setting, run, poses, step, rate))
+            if len(waiting) == LOOK or step + 1 == len(batches):
+                losses += _looked_at(waiting, config, epoch, rates[len(losses) :], len(losses))
+                waiting.clear()
     speed = count / (time.perf_counter() - started)
     if not all(bool(weight.isfinite().all()) for weight in run.lifter.parameters()):
-        raise _diverged("a weight is no longer finite", config, epoch, step, rate)
-    run.note(train_loss_mm=MM * loss_sum / count, learning_rate=rate, windows_per_s=speed)
+        raise _diverged("a weight is no longer finite", config, epoch, len(batches) - 1, rates[-1])
+    loss_sum = sum(loss * len(batch) for loss, batch in zip(losses, batches, strict=True))
+    run.note(train_loss_mm=MM * loss_sum / count, learning_rate=rates[-1], windows_per_s=speed)
 
 
-def _step(setting: Setting, run: Run, batch: Batch, step: int, rate: float) -> float:
-    """One update of the weights; returns the loss before it, in metres."""
-    config, team, seed, where = setting.config, setting.team, setting.seed, (run.epoch, step)
-    fabric, module = team.fabric, module_of(run.lifter)
-    x2d_BFJ2, x3d_BFJ3 = batch.x2d_BFJ2, batch.x3d_BFJ3
-    if config.flip:
-        flip_B111 = seeds.stream(seed, "flip", *where).random((len(x2d_BFJ2), 1, 1, 1)) < 0.5
-        x2d_BFJ2 = np.where(flip_B111, mirror(x2d_BFJ2), x2d_BFJ2)
-        x3d_BFJ3 = np.where(flip_B111, mirror(x3d_BFJ3), x3d_BFJ3)
-    options: dict[str, Any] = {}
+def _looked_at(
+    waiting: list[Tensor], config: TrainConfig, epoch: int, rates: Sequence[float], first: int
+) -> list[float]:
+    """The losses of steps from ``first`` on, once the device has come to them. Raises TrainingDiverged."""
+    losses: list[float] = torch.stack(waiting).tolist()
+    for step, (loss, rate) in enumerate(zip(losses, rates, strict=False), first):
+        if not math.isfinite(loss):
+            raise _diverged(f"the loss is {loss}", config, epoch, step, rate)
+    return losses
+
+
+def _step(setting: Setting, run: Run, poses: Poses, step: int, rate: float) -> Tensor:
+    """One update of the weights; returns the loss before it, in metres, on the device that nothing here waits for."""
+    config, team, where = setting.config, setting.team, (run.epoch, step)
+    module = module_of(run.lifter)
+    pruning = None
     if config.mode == "elastic":
-        options["pruning"] = run.lifter.elastic(config.elastic, seeds.stream(seed, "elastic", *where))
-    if team.size > 1:
-        options["rows"] = team.rows(len(x2d_BFJ2))
+        pruning = run.lifter.elastic(config.elastic, seeds.stream(setting.seed, "elastic", *where))
     for group in run.optimiser.param_groups:
         group["lr"] = rate
     # What a layer draws from torch's global generator (dropout) has an address as well.
-    torch.manual_seed(seeds.torch_stream(seed, "layers", *where).initial_seed())
-    with fabric.autocast():
-        loss = run.lifter.loss(
-            fabric.to_device(torch.from_numpy(x2d_BFJ2)),
-            fabric.to_device(torch.from_numpy(x3d_BFJ3)),
-            generator=seeds.torch_stream(seed, "diffusion", *where),
-            **options,
-        )
-    loss = team.backward(loss, module, len(x2d_BFJ2))
-    if config.clip is not None:
-        fabric.clip_gradients(module, run.optimiser, max_norm=config.clip, error_if_nonfinite=False)
-    run.optimiser.step()
-    run.optimiser.zero_grad()
-    if run.average is not None:
-        run.average.update_parameters(module)
-    return float(loss.detach())
+    torch.manual_seed(seeds.torch_stream(setting.seed, "layers", *where).initial_seed())
+    loss = _gradients(setting, run, poses, where, pruning)
+    with record_function("optimiser"):
+        loss = team.together(loss, module)
+        if config.clip is not None:
+            team.fabric.clip_gradients(module, run.optimiser, max_norm=config.clip, error_if_nonfinite=False)
+        run.optimiser.step()
+        run.optimiser.zero_grad()
+        if run.average is not None:
+            run.average.update_parameters(module)
+    return loss
+
+
+def _gradients(setting: Setting, run: Run, poses: Poses, where: tuple[int, int], pruning: Any) -> Tensor:
+    """This rank's part of the batch's loss, and of its gradients: one part after the other, each with the draws of the
+    whole batch."""
+    team, fabric, count = setting.team, setting.team.fabric, len(poses.x2d_BFJ2)
+    own, parts = team.rows(count), list[Tensor]()
+    for first in range(own.start, own.stop, setting.rows):
+        part = slice(first, min(first + setting.rows, own.stop))
+        options: dict[str, Any] = {} if team.size == 1 and part == own else {"rows": part}
+        if setting.config.mode == "elastic":
+            options["pruning"] = pruning
+        generator = seeds.torch_stream(setting.seed, "diffusion", *where)
+        with record_function("forward"), fabric.autocast():
+            loss = run.lifter.loss(*poses, generator=generator, **options)
+            if "rows" in options:  # a mean over fewer windows than the batch's
+                loss = loss * (team.share(count) * (part.stop - part.start) / (own.stop - own.start))
+        with record_function("backward"):
+            fabric.backward(loss)
+        parts.append(loss.detach())
+    return parts[0] if len(parts) == 1 else torch.stack(parts).sum()
 
 
 def _validated(run: Run, validate: Callable[[Any], float]) -> float:

@@ -17,16 +17,24 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ablate.data.windows import Windows
 from ablate.sections import TrainConfig
 from ablate.train.devices import Team
+from models.config import JOINTS, Host
+
+CACHED = 2**20  # values of the widest activation that a CPU takes at once: 4 MB in float32
 
 
 class Trainable(Protocol):
     """What the loop asks of a lifter, which is an nn.Module."""
+
+    @property
+    def config(self) -> Host: ...
 
     def loss(
         self, x2d_BFJ2: Tensor, x3d_BFJ3: Tensor, *, generator: torch.Generator, pruning: Any = None, rows: slice = ...
     ) -> Tensor: ...
 
     def elastic(self, elastic: Any, rng: np.random.Generator) -> Any: ...
+
+    def recompute(self, on: bool = ...) -> None: ...
 
     def parameters(self) -> Iterator[nn.Parameter]: ...
 
@@ -66,12 +74,14 @@ class Fitted:
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What stays the same throughout a training. ``team`` is where it runs."""
+    """What stays the same throughout a training. ``team`` is where it runs; ``rows`` are the windows that go through
+    the network at once."""
 
     team: Team
     windows: Windows
     config: TrainConfig
     seed: int
+    rows: int
 
 
 @dataclass(kw_only=True)
@@ -80,7 +90,7 @@ class Run:
 
     lifter: Trainable
     optimiser: _FabricOptimizer
-    average: AveragedModel | None
+    average: "Average | None"
     curves: dict[str, list[float]] = field(default_factory=dict)
     best_state: dict[str, Tensor] = field(default_factory=dict)
 
@@ -106,20 +116,57 @@ class Run:
             self.curves.setdefault(name, []).append(value)
 
 
+class Average(AveragedModel):
+    """Torch's, whose update also sends a counter to the device in each step, for which the processor has to wait."""
+
+    def update_parameters(self, model: nn.Module) -> None:
+        """Moves the running weights towards ``model``'s, in place; the first time they become ``model``'s."""
+        if self.n_averaged == 0:
+            super().update_parameters(model)
+            return
+        assert self.multi_avg_fn is not None
+        self.multi_avg_fn([*self.module.parameters()], [*model.parameters()], 0)
+        for running, now in zip(self.module.buffers(), model.buffers(), strict=True):
+            running.copy_(now)
+        self.n_averaged += 1
+
+
 def module_of(lifter: Trainable) -> nn.Module:
     assert isinstance(lifter, nn.Module)
     return lifter
+
+
+def rows(config: TrainConfig, host: Host, device: torch.device) -> int:
+    """How many of a batch's windows go through the network at once: ``accumulate`` parts of it, or the device's own
+    rule, which looks at sizes and never at a clock.
+
+    A CPU takes as many as its cache holds: what does not fit is not only fetched again, but every such tensor's pages
+    are asked of the system anew. Elsewhere it is the whole batch.
+    """
+    if config.accumulate is not None:
+        return math.ceil(config.batch / config.accumulate)
+    if device.type != "cpu" or host.whole_batch:
+        return config.batch
+    widest = host.frames * JOINTS * max(host.width, host.hidden)
+    parts = math.ceil(config.batch / max(1, CACHED // widest))
+    return math.ceil(config.batch / parts)
 
 
 def start(setting: Setting, lifter: Trainable) -> Run:
     """``lifter`` on its device, before the first epoch."""
     config, fabric = setting.config, setting.team.fabric
     module = module_of(lifter).to(fabric.device)
-    optimiser = fabric.setup_optimizers(
-        torch.optim.AdamW(module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    lifter.recompute(config.checkpointing)
+    # One kernel for all weights; it would undo 16-mixed's scale of the gradients itself, after they are clipped.
+    adamw = torch.optim.AdamW(
+        module.parameters(),
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        fused=config.precision != "16-mixed",
     )
+    optimiser = fabric.setup_optimizers(adamw)
     assert isinstance(optimiser, _FabricOptimizer)  # one optimiser in, one out
     average = None
     if config.ema is not None:
-        average = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(config.ema))  # type: ignore[no-untyped-call]
+        average = Average(module, multi_avg_fn=get_ema_multi_avg_fn(config.ema))  # type: ignore[no-untyped-call]
     return Run(lifter=lifter, optimiser=optimiser, average=average)

@@ -79,7 +79,7 @@ def assess(
         "provenance": {
             **environment(),
             "device": device_name(device),
-            "dtype": "float32",
+            "dtype": "float32" if how.precision == "32-true" else how.precision,
             "started": started.isoformat(timespec="seconds"),
             "seconds_evaluate": time.perf_counter() - clock,
             "p_best_batch": ORACLE_BATCH,

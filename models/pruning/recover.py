@@ -4,9 +4,9 @@ Legend: B windows (or windows x hypotheses), F frames, N kept frames, J joints, 
 """
 
 import torch
-import torch.nn.functional as nnf
 from torch import Tensor, nn
 
+from models.layers import attend
 from models.pruning.sft import gather
 
 
@@ -64,6 +64,6 @@ class CrossAttention(nn.Module):
         q = self.q(query_BFJC).view(len(query_BFJC), -1, *sizes).expand(windows, -1, -1, -1).transpose(1, 2)
         k = self.k(x_BNJC).view(windows, -1, *sizes).transpose(1, 2)
         v = self.v(x_BNJC).view(windows, -1, *sizes).transpose(1, 2)
-        out = nnf.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(windows, -1, joints, width)
+        out = attend(q, k, v).transpose(1, 2).reshape(windows, -1, joints, width)
         update: Tensor = self.proj(out)
         return query_BFJC + update

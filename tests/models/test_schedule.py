@@ -15,7 +15,9 @@ import models
 from models import d3dp
 from models.config import Host
 from models.contract import Lifter
+from models.execution import Execution
 from models.htp import Selection, scheduled, select
+from models.mixste import MixSTE
 from models.pruning.config import MGPTP, SFT, TCEP, Pruning, Recovery
 from models.pruning.schedule import at_steps
 from tests.models.motion import poses, windows
@@ -101,31 +103,39 @@ def test_steps_that_keep_as_many_share_a_selection() -> None:
     assert whole[1] is not None
 
 
-class Watched(d3dp.Lifter):
-    """D3DP that notes the frames that each of its passes keeps."""
+class Watched(MixSTE):
+    """D3DP's network, which notes the frames that each of its passes keeps."""
 
-    def denoise(
+    def denoised(
         self,
-        x2d_BFJ2: Tensor,
+        known_BFJC: Tensor,
         xt_BHFJA: Tensor,
-        t_B: Tensor,
-        selection: Selection | Literal["compute"] | None = "compute",
+        time_BC: Tensor | None,
+        selection: Selection | None = None,
+        keep_LBS: Tensor | None = None,
+        *,
+        half: bool = False,
     ) -> Tensor:
-        assert isinstance(selection, Selection)
+        assert selection is not None
         self.kept.append(selection.pruning.kept(FRAMES))
-        return super().denoise(x2d_BFJ2, xt_BHFJA, t_B, selection)
+        return super().denoised(known_BFJC, xt_BHFJA, time_BC, selection, keep_LBS, half=half)
 
     def __init__(self, config: Host) -> None:
         super().__init__(config)
         self.kept: list[tuple[int, int]] = []
 
 
+class WatchedLifter(d3dp.Lifter):
+    network = Watched
+    denoiser: Watched
+
+
 @pytest.mark.parametrize("schedule", CHANGING)
 def test_all_hypotheses_and_both_flips_keep_what_the_step_keeps(schedule: Schedule) -> None:
     pruning = replace(HTP, schedule=schedule)
-    lifter = Watched(models.config("d3dp", "tiny", pruning=pruning))
-    lifter.lift(windows(1, FRAMES), hypotheses=2, steps=3)
-    assert lifter.kept == [kept for kept in counts(pruning, FRAMES, 3) for _ in range(4)]
+    lifter = WatchedLifter(models.config("d3dp", "tiny", pruning=pruning))
+    lifter.lift(windows(1, FRAMES), hypotheses=2, steps=3, execution=Execution(rows=1))
+    assert lifter.denoiser.kept == [kept for _ in range(2) for kept in counts(pruning, FRAMES, 3) for _ in range(2)]
 
 
 @pytest.mark.parametrize("host", DIFFUSION)
@@ -171,7 +181,7 @@ def test_every_kind_of_part_goes_with_a_schedule_and_costs_what_is_counted(part:
     for schedule in CHANGING:
         lifter = build(replace(part, schedule=schedule))
         with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-            out = lifter.lift(x2d, hypotheses=2, steps=3)
+            out = lifter.lift(x2d, hypotheses=2, steps=3, execution=Execution(rows=1))  # sides share learned queries
         assert out.isfinite().all()
         cost = lifter.cost(hypotheses=2, steps=3, flip=True)
         assert counter.get_total_flops() / 2e9 == pytest.approx(cost.inference_gmacs, rel=0.005)

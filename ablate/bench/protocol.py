@@ -1,0 +1,256 @@
+"""Ways to sample, side by side: what each costs in time on this machine, beside the error that its records hold.
+
+The errors are those of the study ``protocol_cmu``: of trained weights, at the size that was trained. The times are
+measured here, of the same rows of the study at any size, with fresh weights: no time depends on what weights know.
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+import models
+from ablate import seeds
+from ablate.bench import Measured, Row
+from ablate.bench.ratios import Contender, Timing, race, ratio_row, timing_row
+from ablate.bench.textbook import Textbook
+from ablate.costing import cost_of
+from ablate.data.skeleton import NAMES
+from ablate.errors import InputError
+from ablate.ledger import open_ledger
+from ablate.loading import check
+from ablate.plan import Cell, expand
+from ablate.report.figures import style
+from ablate.source import find_study, read
+from ablate.statistics.differences import Difference, differences
+from ablate.statistics.samples import samples
+from ablate.workspace import Workspace
+from models.execution import Execution
+from models.sampling import passes
+
+if TYPE_CHECKING:
+    from ablate.records import Record
+
+STUDY = "protocol_cmu"
+YARDSTICK = "textbook"
+MARGIN_MM = 0.5  # of error, that nobody would miss
+TIMES = 50.0  # as fast as the yardstick is the recommended way to be, at size base
+REPEATS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """A row of the study: how it samples, its mean errors over seeds, and what they are less the baseline's."""
+
+    cell: Cell
+    validation: Difference
+    test: Difference
+    validation_mm: float
+    test_mm: float
+    timing: Timing
+
+    @property
+    def label(self) -> str:
+        return self.cell.label
+
+    @property
+    def text(self) -> str:
+        """How it samples, in short."""
+        how = self.cell.configuration.evaluate
+        flip = {True: ", flip", "last": ", flip last", False: ""}[how.flip]
+        draws = "" if how.draws == "all" else f", draws {how.draws}"
+        smooth = "" if how.low_pass is None else f", low pass {how.low_pass}"
+        return f"H {how.hypotheses}, K {how.steps}{draws}{flip}{smooth}"
+
+    @property
+    def passes(self) -> int:
+        """Through the network, for one window."""
+        how = self.cell.configuration.evaluate
+        return sum(passes(how.hypotheses, how.steps, how.flip, how.branch))
+
+
+def protocol(*, size: str | None = None, device: str = "cpu", quick: bool = False, home: Path) -> Measured:
+    """The rows of ``ablate bench protocol``, a table (protocols.csv) and a figure (protocols.png).
+
+    ``size`` is what is timed, the recorded one by default; at base it takes about a quarter of an hour. Recommended is
+    the fastest row whose error on validation is, with 95 % confidence, no more than 0.5 mm above that of the baseline.
+    A low pass comes after lifting and is not timed. Raises InputError where ``home`` has no records of the study, or
+    some of other settings among them.
+    """
+    records = _records(home)
+    size = "tiny" if quick else size
+    study = check(read(find_study(STUDY)), {"model.size": size} if size else None)
+    baseline = study.file.baseline
+    cells = {cell.label: cell for cell in expand(study)}
+    labels = [label for label in cells if any(record.label == label for record in records)]
+    if baseline not in labels:
+        raise InputError(f"{STUDY}: its baseline '{baseline}' is not recorded yet; `ablate run` it first")
+    timings = _timed([cells[label] for label in labels], cells[baseline], torch.device(device), quick=quick)
+    ways = _ways([cells[label] for label in labels], records, baseline, timings)
+    best = recommended(ways)
+    yardstick = timings[YARDSTICK]
+    files = {"protocols.csv": _table(ways, yardstick), "protocols.png": _picture(ways, yardstick, best)}
+    return Measured(rows=_rows(ways, yardstick, best, base=size == "base"), files=files)
+
+
+def recommended(ways: Sequence[Way]) -> Way | None:
+    """The fastest whose error on validation surely is at most the margin above the baseline's; None without any. Rows
+    that are low-passed are controls: theirs is another's sampling."""
+    sampled = [way for way in ways if way.cell.configuration.evaluate.low_pass is None]
+    sure = [way for way in sampled if way.validation.high <= MARGIN_MM]
+    return min(sure, key=lambda way: way.timing.median, default=None)
+
+
+def _records(home: Path) -> list["Record"]:
+    ledger = open_ledger(Workspace(home), STUDY)
+    records = list(ledger.load(sorted(ledger.names())))
+    if not records:
+        raise InputError(f"{STUDY}: nothing is recorded under {home}; run it first: ablate run studies/{STUDY}.yaml")
+    trials: dict[str, str] = {}
+    for record in records:
+        if trials.setdefault(record.label, record.trial) != record.trial:
+            text = "is recorded with two different settings; keep one of them, or name another --home"
+            raise InputError(f"{STUDY}: '{record.label}' {text}")
+    return records
+
+
+def _timed(cells: Sequence[Cell], baseline: Cell, device: torch.device, *, quick: bool) -> Mapping[str, Timing]:
+    """What lifting one window takes, by label, the textbook's way of sampling the baseline among them."""
+    contenders = [Contender(cell.label, partial(_lift, cell, *_made(cell, device))) for cell in cells]
+    _, x2d_BFJ2, noise = _made(baseline, device)
+    # it knows no other input, and what the 2D is relative to takes no time
+    like, how = replace(baseline.configuration.model, input="absolute"), baseline.configuration.evaluate
+    textbook = Textbook(models.build(like, seed=0)).to(device).eval()
+    plain = partial(textbook.lift, x2d_BFJ2, noise=noise, flip=how.flip is True, eta=how.eta)
+    contenders.append(Contender(YARDSTICK, lambda: _done(plain(), device)))
+    found = race(contenders, repeats=1 if quick else REPEATS)
+    return {timing.name: timing for timing in found}
+
+
+def _made(cell: Cell, device: torch.device) -> tuple[Any, Tensor, Tensor]:
+    """A lifter with fresh weights, a window and its draws."""
+    lifter, how = models.build(cell.configuration.model, seed=0).to(device).eval(), cell.configuration.evaluate
+    frames, generator = cell.configuration.model.frames, seeds.torch_stream(0, "measure")
+    x2d_BFJ2 = torch.randn(1, frames, len(NAMES), 2, generator=generator)
+    noise = torch.randn(how.steps, 1, how.hypotheses, frames, len(NAMES), lifter.channels, generator=generator)
+    return lifter, x2d_BFJ2.to(device), noise.to(device)
+
+
+def _lift(cell: Cell, lifter: Any, x2d_BFJ2: Tensor, noise_KBHFJA: Tensor) -> None:
+    how = cell.configuration.evaluate
+    with torch.inference_mode():
+        pose = lifter.lift(
+            x2d_BFJ2,
+            hypotheses=how.hypotheses,
+            steps=how.steps,
+            flip=how.flip,
+            draws=how.draws,
+            eta=how.eta,
+            noise=noise_KBHFJA,
+            branch=how.branch,
+            execution=Execution(precision=how.precision),
+        )
+    _done(pose, x2d_BFJ2.device)
+
+
+def _done(pose: Tensor, device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _ways(
+    cells: Sequence[Cell], records: Sequence["Record"], baseline: str, timings: Mapping[str, Timing]
+) -> list[Way]:
+    own = [record for record in records if record.label in timings]
+    pairs = [(cell.label, baseline) for cell in cells]
+    both = {split: samples(own, split) for split in ("validation", "test")}
+    found = {split: differences(those, pairs, MARGIN_MM) for split, those in both.items()}
+    errors = {
+        split: {label: float(np.nanmean(those.mean_LS[those.place(label)])) for label in those.labels}
+        for split, those in both.items()
+    }
+    return [
+        Way(
+            cell=cell,
+            validation=found["validation"][i],
+            test=found["test"][i],
+            validation_mm=errors["validation"][cell.label],
+            test_mm=errors["test"][cell.label],
+            timing=timings[cell.label],
+        )
+        for i, cell in enumerate(cells)
+    ]
+
+
+def _rows(ways: Sequence[Way], yardstick: Timing, best: Way | None, *, base: bool) -> list[Row]:
+    rows = [timing_row(f"{YARDSTICK}, {_reference(ways).text}", yardstick)]
+    for way in sorted(ways, key=lambda way: -way.timing.median):
+        gmacs = cost_of(way.cell.configuration).inference_gmacs
+        what = f"{way.label} ({way.text}): test {way.test_mm:.2f} mm, {way.passes} passes, {gmacs:.3g} GMACs"
+        rows.append(ratio_row(what, way.timing, yardstick))
+    if best is None:
+        return rows
+    promise = TIMES if base else None
+    rows.append(ratio_row(f"recommended: {best.label}, chosen on validation", best.timing, yardstick, promise))
+    error = best.test
+    interval = f"{error.mean:+.2f} mm, {error.low:+.2f} to {error.high:+.2f} with 95 % confidence"
+    what = f"its test error less that of {error.reference} ({interval}), at most"
+    rows.append(Row(what=what, value=error.high, unit="mm", promise=MARGIN_MM))
+    return rows
+
+
+def _reference(ways: Sequence[Way]) -> Way:
+    return next(way for way in ways if way.label == way.test.reference)
+
+
+def _table(ways: Sequence[Way], yardstick: Timing) -> bytes:
+    """A line a way, with units in the names; the differences are to the baseline's error."""
+    text = io.StringIO()
+    fields = ("hypotheses", "steps", "flip", "draws", "eta", "precision", "low_pass")
+    names = ["label", *fields, "passes", "gmacs", "seconds", "times_as_fast", "validation_mm", "test_mm"]
+    names += [f"{split}_difference_{part}mm" for split in ("validation", "test") for part in ("", "low_", "high_")]
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    for way in ways:
+        how, gmacs = way.cell.configuration.evaluate, cost_of(way.cell.configuration).inference_gmacs
+        times = way.timing.ratio(yardstick).median
+        bounds = [value for d in (way.validation, way.test) for value in (d.mean, d.low, d.high)]
+        numbers = [gmacs, way.timing.median, times, way.validation_mm, way.test_mm, *bounds]
+        said = [getattr(how, name) for name in fields]
+        writer.writerow([way.label, *said, way.passes, *(f"{number:.5g}" for number in numbers)])
+    return text.getvalue().encode()
+
+
+def _picture(ways: Sequence[Way], yardstick: Timing, best: Way | None) -> bytes:
+    """Test error against time: a point a row of the study, in another marker where it prunes; recommended is ringed."""
+    with style.house():
+        figure = Figure(figsize=(style.PAGE, 3.4))
+        axes = figure.subplots()
+        for pruned, name, place in ((False, "dense", 0), (True, "pruned", 1)):
+            those = [way for way in ways if (way.cell.configuration.model.pruning is not None) == pruned]
+            x, y = [way.timing.median for way in those], [way.test_mm for way in those]
+            axes.plot(x, y, style.MARKERS[place], color=style.COLOURS[place], linestyle="none", label=name)
+        for way in ways:
+            axes.annotate(way.label, (way.timing.median, way.test_mm), (3, 3), textcoords="offset points", fontsize=6)
+        reference = _reference(ways)
+        error, name = reference.test_mm, f"{YARDSTICK}, {reference.label}"
+        axes.plot([yardstick.median], [error], "X", color=style.INK, linestyle="none", label=name)
+        axes.axhline(error + MARGIN_MM, color=style.PALE, linestyle="--", label=f"its error + {MARGIN_MM} mm")
+        if best is not None:
+            x, y = [best.timing.median], [best.test_mm]
+            axes.plot(x, y, "o", mfc="none", mec=style.INK, markersize=10, linestyle="none", label="recommended")
+        style.spread_out(axes, "x", [yardstick.median, *(way.timing.median for way in ways)])
+        axes.set_xlabel("seconds a window, measured here")
+        axes.set_ylabel("MPJPE, test (mm)")
+        figure.legend(loc="outside upper center", ncols=5)
+        held = io.BytesIO()
+        figure.savefig(held, format="png", metadata={"Software": "pose-ablate"})
+    return held.getvalue()
