@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from string import ascii_letters
 
@@ -13,8 +13,11 @@ from ablate.characters import Point, scatter
 from ablate.design import swept
 from ablate.errors import InputError
 from ablate.report import About, results
+from ablate.report.columns import evidence
 from ablate.report.front import front
-from ablate.report.names import compute_title, error_title
+from ablate.report.names import LARGER, compute_title, error_title
+from ablate.statistics.differences import best, pairing
+from ablate.statistics.samples import samples
 
 DOMINATED, BASELINE = "·", "◆"
 
@@ -22,7 +25,8 @@ DOMINATED, BASELINE = "·", "◆"
 @dataclass(frozen=True, kw_only=True)
 class Line:
     """A configuration: mean over its seeds, and standard deviation where there are two (None: there aren't). ``saved``
-    is the share of the baseline's compute that it doesn't need, in percent; None without a measured baseline."""
+    is the share of the baseline's compute that it doesn't need, in percent; None without a measured baseline. ``best``:
+    its error is the best, or can't be told from it, as reports judge it; never with one seed."""
 
     mark: str
     label: str
@@ -32,11 +36,13 @@ class Line:
     saved: float | None
     seeds: int
     front: bool
+    best: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """A study at a glance. ``lines`` stand by error; those of the front have letters, the cheapest first."""
+    """A study at a glance. ``lines`` stand by error; those of the front have letters, the cheapest first. ``paired``
+    says by what errors were paired to tell the best ones; "" where nothing can be told."""
 
     study: str
     question: str
@@ -44,6 +50,7 @@ class Overview:
     planned: int
     error: str
     compute: str
+    paired: str
     lines: tuple[Line, ...]
 
     @property
@@ -72,10 +79,13 @@ def overview(archive: Archive) -> Overview:
         command="",
         planned=archive.planned,
     )
-    frame = results.results(results.ordered(records, about), about)
-    best = front(frame, about)
-    if best is None:
+    kept = results.ordered(records, about)
+    frame = results.results(kept, about)
+    found = front(frame, about)
+    if found is None:
         raise InputError(f"{study.name}: {about.report.compute} was not measured, so there is nothing to compare")
+    rest = evidence(results.headline(frame, about), samples(kept))
+    lowest = best(rest, larger=about.report.metric in LARGER)
     return Overview(
         study=study.name,
         question=study.file.question,
@@ -83,11 +93,12 @@ def overview(archive: Archive) -> Overview:
         planned=archive.planned,
         error=error_title(about.report.metric, results.error_unit(frame, about)),
         compute=compute_title(about.report.compute),
-        lines=_lines(best.points, Counter(record.label for record in records), about.baseline),
+        paired=pairing(rest) if lowest else "",
+        lines=_lines(found.points, Counter(record.label for record in records), about.baseline, lowest),
     )
 
 
-def _lines(points: pd.DataFrame, counts: Mapping[str, int], baseline: str) -> tuple[Line, ...]:
+def _lines(points: pd.DataFrame, counts: Mapping[str, int], baseline: str, lowest: Collection[str]) -> tuple[Line, ...]:
     cheapest = points[points["front"]].sort_values(["compute", "label"])["label"]
     marks = dict(zip(cheapest, ascii_letters, strict=False))
     base = points.loc[points["label"] == baseline, "compute"]
@@ -103,6 +114,7 @@ def _lines(points: pd.DataFrame, counts: Mapping[str, int], baseline: str) -> tu
             saved=None if math.isnan(row["saved"]) else row["saved"],
             seeds=counts[row["label"]],
             front=row["front"],
+            best=row["label"] in lowest,
         )
         for row in rows
     )

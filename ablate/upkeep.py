@@ -1,5 +1,5 @@
-"""What may go of a store, of caches and of the scheduler's jobs in a home folder: nothing that a later run could still
-use."""
+"""What may go of a store, and of MLflow's files, caches and the scheduler's jobs in a home folder: nothing that a later
+run could still use."""
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,6 +14,8 @@ from ablate.errors import StorageError
 from ablate.loading import Study
 from ablate.plan import expand, trials
 from ablate.store import Item, Store
+from ablate.tracking import unknown
+from ablate.workspace import Workspace
 
 ABANDONED = timedelta(days=1)  # a temporary file older than this belongs to no living writer
 KILLED = "left by a process that was killed"
@@ -34,7 +36,7 @@ def leftovers(store: Store, home: Path, keep: Sequence[Study] | None) -> list[Le
     """With ``keep``, also weights and checkpoints that no trial of these studies uses. Raises StorageError, here and
     where one is removed; one that is gone already is no error."""
     found = [*_of_store(store, keep), *_of_records(home / "records"), *_of_caches(home / "cache")]
-    return [*found, *_of_jobs(home / "submitit")]
+    return [*found, *_of_artifacts(home), *_of_jobs(home / "submitit")]
 
 
 def _of_store(store: Store, keep: Sequence[Study] | None) -> Iterator[Leftover]:
@@ -80,6 +82,15 @@ def _of_caches(folder: Path) -> Iterator[Leftover]:
         with _failing(place):
             size = sum(path.stat().st_size for path in place.iterdir())
         yield Leftover(name=f"cache/{place.name}", bytes=size, why=why, remove=partial(_remove_folder, place))
+
+
+def _of_artifacts(home: Path) -> Iterator[Leftover]:
+    """Reports and models of runs that MLflow knows no longer."""
+    for place in unknown(Workspace(home)):
+        with _failing(place):
+            size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+        name, why = str(place.relative_to(home)), "MLflow knows nothing of it any more"
+        yield Leftover(name=name, bytes=size, why=why, remove=partial(_remove_folder, place))
 
 
 def _of_jobs(folder: Path) -> list[Leftover]:

@@ -74,12 +74,17 @@ def test_run_prints_json_and_reports_again(tmp_path: Path) -> None:
     assert len(told["records"]) == 5
     assert (tmp_path / "elsewhere" / "mlflow.db").exists()
     assert not (tmp_path / ".ablate").exists()
-    report = tmp_path / told["report"]
-    first = report.read_bytes()
-    report.unlink()
+    pages = [tmp_path / told["html"], tmp_path / told["report"]]
+    assert [page.name for page in pages] == ["report.html", "report.md"]
+    first = [page.read_bytes() for page in pages]
+    for page in pages:
+        page.unlink()
     again = ablate("--home", "elsewhere", "report", "s.yaml", "--publish", cwd=tmp_path)
-    assert again.stdout.strip() == "reports/published/quick/report.md"
-    assert report.read_bytes() == first
+    folder = "reports/published/quick"
+    assert again.stdout == f"report   {folder}/report.html\nas text  {folder}/report.md\n"
+    assert [page.read_bytes() for page in pages] == first
+    told = json.loads(ablate("--home", "elsewhere", "report", "s.yaml", "--json", cwd=tmp_path).stdout)
+    assert [tmp_path / told["html"], tmp_path / told["report"]] == pages
     assert "nothing is recorded" in refused(ablate("report", "s.yaml", cwd=tmp_path))
 
 
@@ -107,7 +112,9 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tmp_path: Path) -> No
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
     assert before
     assert not [name for name in before if name.endswith(".part")]
-    assert ablate("run", "s.yaml", "--quiet", cwd=tmp_path).returncode == 0
+    done = ablate("run", "s.yaml", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "report   reports/quick/report.html\nas text  reports/quick/report.md\n" in done.stdout
     after = {p.name: p.read_bytes() for p in folder.iterdir()}
     assert len([n for n in after if n.endswith(".json")]) == 5
     assert {name: after[name] for name in before if name.endswith(".json")} == {

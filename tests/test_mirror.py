@@ -1,5 +1,7 @@
 """The mirror lets go of what it holds and repairs what a kill left half. On real stores."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
@@ -18,6 +20,7 @@ from ablate.store import Store
 from ablate.tracking import store_id, tracking_uri
 from ablate.tracking.telling import NOTE, how
 from ablate.trained import Weights
+from ablate.upkeep import leftovers
 from ablate.workspace import Workspace
 from models.contract import Lifter
 from models.weights import metadata
@@ -93,6 +96,7 @@ def test_a_model_that_a_kill_left_pending_is_sent_again_and_a_ready_one_is_left(
     client = client_of(workspace)
     (model,) = client.search_logged_models([experiment_of(workspace)])
     assert str(model.status) == "READY"
+    assert f'load_model("models:/{model.model_id}")' in model.tags[NOTE]
     (kept,) = (workspace.artifacts / "quick" / "models" / model.model_id).rglob("*.safetensors")
     whole = kept.read_bytes()
     kept.write_bytes(whole[:100])
@@ -103,6 +107,44 @@ def test_a_model_that_a_kill_left_pending_is_sent_again_and_a_ready_one_is_left(
     assert kept.read_bytes() == whole
     assert [str(m.status) for m in client.search_logged_models([experiment_of(workspace)])] == ["READY"]
     assert not list(workspace.artifacts.rglob("*.pkl"))
+
+
+def test_what_is_deleted_in_mlflow_goes_whole_and_comes_back_from_the_records(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    """As `ablate clean` says: it leaves files to `mlflow gc`, and takes what that forgets."""
+    shown = archive(workspace)
+    trained(Store(workspace.weights), "abc")
+    (tmp_path / "page" / "report.md").write_text("a report")
+
+    def files() -> list[str]:
+        return sorted(path.name for path in workspace.artifacts.rglob("*") if path.is_file())
+
+    def collected() -> None:
+        uri = tracking_uri(workspace)
+        command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", uri, "--tracking-uri", uri]
+        subprocess.run(command, check=True, cwd=tmp_path, capture_output=True)
+
+    send(shown, workspace, tmp_path / "page")
+    client, whole = client_of(workspace), files()
+    assert {"report.md", "study.yaml", "abc.safetensors"} <= set(whole)
+    (model,) = client.search_logged_models([experiment_of(workspace)])
+    for run in client.search_runs([experiment_of(workspace)]):
+        client.delete_run(run.info.run_id)
+    client.delete_logged_model(model.model_id)
+    assert files() == whole, "MLflow can still restore it"
+    collected()
+    assert files() == []
+    send(shown, workspace, tmp_path / "page")
+    assert files() == whole
+    client.delete_experiment(experiment_of(workspace))
+    collected()
+    assert "abc.safetensors" in files(), "it forgets the models, so that `ablate clean` has to know of them"
+    for item in leftovers(Store(workspace.weights), workspace.home, None):
+        item.remove()
+    assert files() == []
+    send(shown, workspace, tmp_path / "page")
+    assert files() == whole
 
 
 def test_a_model_lifts_as_its_configuration_does(

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -19,16 +20,17 @@ from tests.test_records import record
 from tests.test_study import study
 
 # Error and GMACs of each row of the tiny study, in its order: the fourth is the worst and the third beaten.
-CELLS = {"htp": [(50.0, 9.0), (52.0, 5.0), (53.0, 6.0), (60.0, 1.0)], "d3dp": [(49.0, 10.0)]}
+Cells = Mapping[str, list[tuple[float, float]]]
+CELLS: Cells = {"htp": [(50.0, 9.0), (52.0, 5.0), (53.0, 6.0), (60.0, 1.0)], "d3dp": [(49.0, 10.0)]}
 
 
-def archive(home: Path) -> Archive:
-    """A finished study of two seeds, whose rows stand where ``CELLS`` says."""
-    workspace = Workspace(home, home.parent / "reports")
+def archive(home: Path, storage: str | None = None, *, text: str = TINY, cells: Cells = CELLS) -> Archive:
+    """A finished study, whose rows stand where ``cells`` says; the second seed errs by 1 mm more."""
+    workspace = Workspace(home, home.parent / "reports", storage)
     workspace.prepare()
-    own = study(TINY)
+    own = study(text)
     kept = Archive(own, open_ledger(workspace, own.name))
-    places = {group: iter(values * len(own.file.seeds)) for group, values in CELLS.items()}
+    places = {group: iter(values * len(own.file.seeds)) for group, values in cells.items()}
     for trial in trials(own, kept.cells):
         cell = trial.cell
         error, gmacs = next(places[cell.group])
@@ -61,6 +63,20 @@ def test_the_front_stands_cheapest_first_with_means_and_savings(found: Overview)
     assert found.front[0].spread == pytest.approx(0.5**0.5)
     assert [line.error for line in found.lines] == [49.5, 50.5, 52.5, 53.5, 60.5]
     assert (found.recorded, found.planned) == (10, 10)
+
+
+def test_what_cannot_be_told_from_the_best_is_marked_as_in_reports(tmp_path: Path) -> None:
+    alike = {"htp": [(50.0, 9.0), (52.0, 5.0), (53.0, 6.0), (49.0, 1.0)], "d3dp": [(49.0, 10.0)]}
+    found = overview(archive(tmp_path / "home", cells=alike))
+    assert {line.error for line in found.lines if line.best} == {49.5}
+    assert sum(line.best for line in found.lines) == 2
+    assert found.paired.startswith("seed")
+
+
+def test_one_seed_marks_nothing(tmp_path: Path) -> None:
+    found = overview(archive(tmp_path / "home", text=TINY.replace("seeds: [0, 1]", "seeds: [0]")))
+    assert not [line for line in found.lines if line.best]
+    assert found.paired == ""
 
 
 def test_a_study_without_records_says_what_to_do(tmp_path: Path) -> None:
@@ -96,6 +112,9 @@ def test_the_command_prints_a_table_and_a_plot_without_colour_where_it_is_piped(
     assert "quick: Does it run?" in done.stdout
     assert re.search(r"b\s.*htp keep_ratio 1, clusters 3.*52\.50 ± 0\.71.*\s5\s.*50\.0.*\s2\s", done.stdout)
     assert "4 of 5 configurations are on the front; 10 of 10 records" in done.stdout
+    assert re.search(r"d\s+d3dp.*• 49\.50 ± 0\.71", done.stdout)
+    assert done.stdout.count("•") == 2
+    assert "• the best error and what can't be told from it: 1 of 5, paired by seed" in done.stdout
     assert "53.50" not in done.stdout
     assert "53.50" in ablate("show", "s.yaml", "--all", cwd=tmp_path).stdout
     assert max(len(line) for line in done.stdout.splitlines() if "│" in line and "└" not in line) <= 160
@@ -115,6 +134,7 @@ def test_the_command_gives_json(tmp_path: Path) -> None:
         "saved": 0.0,
         "seeds": 2,
         "front": True,
+        "best": True,
     }
 
 

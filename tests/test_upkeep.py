@@ -6,10 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from ablate.data import load
 from ablate.data.config import DataConfig
 from ablate.data.h36m import POSES
+from ablate.errors import StorageError
 from ablate.loading import Study, check
 from ablate.records import load_all
 from ablate.runner import run
@@ -117,6 +119,35 @@ def test_a_cache_goes_when_its_files_are_gone_or_when_its_maker_was_killed(home:
     assert not place.exists()
     item.remove()  # gone already
     assert not found(home)
+
+
+def test_of_mlflows_files_goes_what_it_knows_no_longer(home: Path) -> None:
+    found(home)[0].remove()
+    store = home / "mlflow.db"
+    client = MlflowClient(tracking_uri=f"sqlite:///{store}")
+    experiment = client.get_experiment_by_name("quick")
+    assert experiment is not None
+    for shown in client.search_runs([experiment.experiment_id]):
+        client.delete_run(shown.info.run_id)
+    assert not found(home), "what is deleted can be restored"
+    left = [
+        home / "artifacts" / "quick" / ("0123456789abcdef" * 2),
+        home / "artifacts" / "quick" / "models" / f"m-{'0' * 32}",
+    ]
+    for folder in [*left, home / "artifacts" / "quick" / "mine"]:
+        (folder / "artifacts").mkdir(parents=True)
+        (folder / "artifacts" / "weights").write_bytes(b"left")
+    items = found(home)
+    assert [(home / item.name, item.bytes) for item in items] == [(folder, 4) for folder in left]
+    assert {item.why for item in items} == {"MLflow knows nothing of it any more"}
+    items[0].remove()
+    assert [home / item.name for item in found(home)] == left[1:]
+    assert (home / "artifacts" / "quick" / "mine").exists()
+    store.write_bytes(b"no database")
+    with pytest.raises(StorageError, match="is it MLflow's store"):
+        found(home)
+    store.unlink()
+    assert not found(home), "a store that was moved away may come back"
 
 
 def test_of_the_store_goes_what_nobody_can_use(home: Path) -> None:

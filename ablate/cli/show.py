@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ablate.showing import Line, Overview
 
 HEIGHT = 16  # rows of the plot
+BEST = "•"
 
 
 def show(
@@ -23,7 +24,7 @@ def show(
     set_: Set = [],  # noqa: B006  (typer reads the default, nothing changes it)
     as_json: Json = False,
 ) -> None:
-    """Show a study's front as a table and a small plot, from its records.
+    """Show a study's front as a table and a small plot, from its records; what can't be told from the best is marked.
 
     Example: ablate show pruning_ratio
     """
@@ -51,6 +52,10 @@ def _print(found: "Overview", lines: "tuple[Line, ...] | list[Line]") -> None:
     print_wrapped(f"{found.study}: {found.question}")
     count = f"{len(found.front)} of {len(found.lines)} configurations are on the front"
     caption = f"{count}; {found.recorded} of {found.planned} records"
+    if found.paired:
+        best = sum(line.best for line in found.lines)
+        told = f"{best} of {len(found.lines)}, paired by {found.paired}"
+        caption += f"\n{BEST} the best error and what can't be told from it: {told}"
     columns = ("configuration", found.error, found.compute, "saved %", "seeds")
     print_table("", columns, [_cells(line) for line in lines], caption)
     console = Console(highlight=False)
@@ -61,6 +66,6 @@ def _print(found: "Overview", lines: "tuple[Line, ...] | list[Line]") -> None:
 
 
 def _cells(line: "Line") -> tuple[str, ...]:
-    error = f"{line.error:.2f}" + ("" if line.spread is None else f" ± {line.spread:.2f}")
+    error = f"{BEST} " * line.best + f"{line.error:.2f}" + ("" if line.spread is None else f" ± {line.spread:.2f}")
     saved = "" if line.saved is None else f"{line.saved:.1f}"
     return f"{line.mark}  {line.label}", error, f"{line.compute:.4g}", saved, str(line.seeds)

@@ -83,8 +83,11 @@ def clean(
     """List, or with --delete drop, what is no longer needed.
 
     Without a study: what killed processes left, checkpoints of finished trainings, caches of benchmarks whose files are
-    gone or have changed, and what the scheduler's jobs (--launcher) that have ended left. With studies: also the
-    weights that none of these studies uses. Records are never touched.
+    gone or have changed, reports and models that MLflow knows no longer, and what the scheduler's jobs (--launcher)
+    that have ended left. With studies: also the weights that none of these studies uses. Records are never touched.
+
+    What you delete in MLflow can be restored there, so its files stay until you say `mlflow gc --backend-store-uri
+    sqlite:///.ablate/mlflow.db --tracking-uri sqlite:///.ablate/mlflow.db`; `ablate sync` makes it again.
 
     Example: ablate clean pruning_ratio pruning_ratio_cmu
     """

@@ -141,14 +141,24 @@ def _tell(workspace: Workspace, study: str, outcome: Any, as_json: bool) -> None
             {"label": r.label, "seed": r.seed, "trial": r.trial, "test_mpjpe_mm": r.value("mpjpe", "test"), **r.compute}
             for r in outcome.records
         ]
-        print_json({"study": study, "report": str(outcome.report), "records": rows, "failures": outcome.failures})
+        print_json({"study": study, **_pages(outcome.report), "records": rows, "failures": outcome.failures})
         return
     print_summary(study, outcome.records)
     for failure in outcome.failures:
         typer.echo(f"failed: {failure}", err=True)
     home = "" if workspace.home == Path(".ablate") else f" --home {workspace.home}"
-    page, text = outcome.report.with_suffix(".html"), outcome.report
-    typer.echo(f"report   {page}\nas text  {text}\nfigures  {text.parent / 'figures'}\nMLflow   ablate{home} ui")
+    _name(outcome.report)
+    typer.echo(f"figures  {outcome.report.parent / 'figures'}\nMLflow   ablate{home} ui")
+
+
+def _pages(text: Path) -> dict[str, str]:
+    """A report as machines are told of it: the page of text, and the one for a browser."""
+    return {"report": str(text), "html": str(text.with_suffix(".html"))}
+
+
+def _name(text: Path) -> None:
+    """A report as a person is told of it: the page to open first."""
+    typer.echo(f"report   {text.with_suffix('.html')}\nas text  {text}")
 
 
 def validate(studies: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Study files.")]) -> None:
@@ -194,7 +204,7 @@ def report(
     check: Check = False,
     as_json: Json = False,
 ) -> None:
-    """Write a study's tables and figures again, from its records; with --check also say how its claims stand.
+    """Write a study's pages, tables and figures again, from its records; with --check also say how its claims stand.
 
     Example: ablate report pruning_ratio --publish
     """
@@ -217,9 +227,9 @@ def report(
         path = folder / path.name
     verdicts = shown.verdicts() if check or as_json else ()
     if as_json:
-        print_json({"report": str(path), "claims": [asdict(verdict) for verdict in verdicts]})
+        print_json({**_pages(path), "claims": [asdict(verdict) for verdict in verdicts]})
     else:
-        typer.echo(str(path))
+        _name(path)
         if check and not verdicts:
             typer.echo("the study claims nothing")
         for verdict in verdicts:

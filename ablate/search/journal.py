@@ -11,6 +11,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from ablate.errors import StorageError
+from ablate.storage import Storage
 
 
 class Journal(JournalFileBackend):
@@ -61,7 +62,7 @@ def release(storage: BaseStorage) -> None:
 def optuna_storage(at: Path | str) -> BaseStorage:
     """The storage at a path (a journal) or at a database's URL, whose schema is there. Raises StorageError."""
     from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
     if isinstance(at, Path):
         try:
@@ -71,10 +72,12 @@ def optuna_storage(at: Path | str) -> BaseStorage:
         except (ValueError, KeyError) as error:
             text = f"{at}: can't be read as a journal ({error}); move it away, it is made again from the records"
             raise StorageError(text) from error
+    database = Storage(make_url(at))
     try:
-        shown = make_url(at).render_as_string(hide_password=True)
         # A connection that the server has dropped meanwhile is opened again.
         return RDBStorage(at, engine_kwargs={"pool_pre_ping": True})
+    except DBAPIError as error:
+        raise database.failure(error) from error
     except (SQLAlchemyError, ImportError, optuna.exceptions.StorageInternalError) as error:
         reason = str(error).splitlines()[0]
-        raise StorageError(f"{shown}: Optuna can't open it ({reason})") from error
+        raise StorageError(f"{database}: Optuna can't open it ({reason})") from error

@@ -9,6 +9,7 @@ from ablate.tracking.place import make_store as make_store
 from ablate.tracking.place import store_id as store_id
 from ablate.tracking.place import studies as studies
 from ablate.tracking.place import tracking_uri as tracking_uri
+from ablate.tracking.place import unknown as unknown
 from ablate.tracking.telling import Subject as Subject
 from ablate.tracking.tracker import IDENTITY as IDENTITY
 from ablate.tracking.tracker import SEEDS as SEEDS

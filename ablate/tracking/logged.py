@@ -18,7 +18,7 @@ import numpy as np
 from ablate import __version__
 from ablate.errors import StorageError
 from ablate.records import Record
-from ablate.tracking.telling import HOW
+from ablate.tracking.telling import HOW, NOTE, model_note
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
@@ -80,12 +80,14 @@ class LoggedModels:
 
     def send(self, key: str, weights: Path, run: str) -> None:
         """Put the files of a training's model where MLflow keeps them: its weights, the code that lifts with them, the
-        shapes of what goes in and comes out, and an example."""
+        shapes of what goes in and comes out, and an example; and say what it is."""
         model = self._known[key]
         with tempfile.TemporaryDirectory() as folder:
             made = Path(folder) / "model"
             _save(made, weights, model, run)
             self._client.log_model_artifacts(model.model_id, str(made))
+        note = model_note(model.tags["model"], model.tags["seed"], _frames(weights), model.model_id)
+        self._client.set_logged_model_tags(model.model_id, {NOTE: note})
         self._known[key] = self._client.finalize_logged_model(model.model_id, "READY")
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from ablate.errors import StorageError
 from ablate.tracking.views import ERRORS, PREFIX, address
 from ablate.workspace import Workspace
 from ablate.writing import alone
+
+_ID = re.compile(r"(m-)?[0-9a-f]{32}")  # MLflow's name for a run, or a logged model
 
 
 def tracking_uri(workspace: Workspace) -> str:
@@ -68,6 +71,29 @@ def studies(uri: str) -> dict[str, str]:
         found = MlflowClient(tracking_uri=uri).search_experiments()
     key = f"{PREFIX}{ERRORS}"
     return {one.name: address(one.experiment_id, ERRORS) for one in found if key in one.tags}
+
+
+def unknown(workspace: Workspace) -> list[Path]:
+    """Folders of artifacts in the home folder whose run or logged model its store of MLflow knows no longer, not even
+    as a deleted one; none where there is no such store. Raises StorageError.
+
+    Files of what is deleted there are MLflow's to drop, by `mlflow gc`, which forgets the models of an experiment; a
+    store that was made anew knows of none that the one before left.
+    """
+    if not workspace.database.exists():
+        return []
+    # Listed first: what is made meanwhile is in the store before its folder is.
+    folders = [*workspace.artifacts.glob("*/*"), *workspace.artifacts.glob("*/models/*")]
+    path = workspace.database.resolve()
+    # To look changes nothing: without a log of writes beside it nobody has the store open, and none need be made.
+    how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?{how}", uri=True)) as store:
+            queries = ("SELECT run_uuid FROM runs", "SELECT model_id FROM logged_models")
+            known = {name for query in queries for (name,) in store.execute(query)}
+    except sqlite3.Error as error:
+        raise StorageError(f"{workspace.database}: can't be read ({error}); is it MLflow's store?") from error
+    return sorted(folder for folder in folders if _ID.fullmatch(folder.name) and folder.name not in known)
 
 
 @contextmanager

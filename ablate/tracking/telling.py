@@ -177,10 +177,27 @@ def configuration_note(subject: Subject, records: Sequence[Record], shown: Shown
             f"`{first.label}` of the study {subject.study}, seeds {seeds}.",
             f"{subject.error_title}: **{_error(shown)}**; {subject.compute_title}: **{_number(shown.compute)}**.",
             f"Lift with the weights of seed {first.seed}, windows of {frames} frames of 17 joints:",
-            "```python\nimport mlflow\n\n"
-            f'model = mlflow.pyfunc.load_model("models:/{model}"{asked})\n'
-            f"poses = model.predict(keypoints)  # (B, {frames}, 17, 2) to (B, {frames}, 17, 3) in metres\n```",
+            _lifting(model, asked, frames),
         ]
+    )
+
+
+def model_note(name: str, seed: str, frames: int, model: str) -> str:
+    """What a logged model is, and how a pose is lifted with it."""
+    return "\n\n".join(
+        [
+            f"Weights of one training ({name}, seed {seed}). The runs that were evaluated from them have this model as"
+            " their input; a configuration's description says what to ask it for.",
+            _lifting(model, "", frames),
+        ]
+    )
+
+
+def _lifting(model: str, asked: str, frames: int) -> str:
+    return (
+        "```python\nimport mlflow\n\n"
+        f'model = mlflow.pyfunc.load_model("models:/{model}"{asked})\n'
+        f"poses = model.predict(keypoints)  # (B, {frames}, 17, 2) to (B, {frames}, 17, 3) in metres\n```"
     )
 
 

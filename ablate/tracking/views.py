@@ -56,7 +56,7 @@ def _table(subject: Subject, kind: str) -> dict[str, Any]:
         "runsPinned": [],
         "runsHidden": [],
         "runsExpanded": {},
-        "runsHiddenMode": "FIRST_20_RUNS",
+        "runsHiddenMode": "SHOW_ALL",  # a chart of the first twenty would leave out the cheap end of a front
         "viewMaximized": False,
         "runListHidden": False,
         "isAccordionReordered": False,

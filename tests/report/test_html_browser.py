@@ -3,6 +3,7 @@ nothing of the network, and axe-core finds nothing wrong."""
 
 import dataclasses
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,11 +110,12 @@ def test_a_click_shows_frames_and_skeletons_that_play_and_turn(opened: Any) -> N
     assert chosen.locator(".strip .ticks").count() == 2
     bones = chosen.locator(".skeletons .bones")
     assert bones.count() == 3 + 2  # hypotheses, truth, pose
+    limbs = chosen.locator(".skeletons .pose path")
     facts = chosen.locator(".facts")
     assert facts.inner_text().startswith("Frame 1 of 81, kept by TCEP")
 
     def drawn() -> str:
-        return str(bones.last.get_attribute("d"))
+        return str(limbs.last.get_attribute("d"))
 
     before = drawn()
     page.get_by_label("View, degrees").fill("120")
@@ -128,7 +130,32 @@ def test_a_click_shows_frames_and_skeletons_that_play_and_turn(opened: Any) -> N
     before = drawn()
     page.get_by_role("button", name="Turn").press("Enter")
     page.wait_for_function(
-        "(d) => [...document.querySelectorAll('.skeletons .bones')].at(-1).getAttribute('d') !== d", arg=before
+        "(d) => [...document.querySelectorAll('.skeletons .pose path')].at(-1).getAttribute('d') !== d", arg=before
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_left_and_right_differ_in_grey_too(opened: Any, scheme: str) -> None:
+    page = opened(scheme=scheme)
+    page.locator("#plot .point").first.click()
+    chosen = page.locator("#chosen")
+    for look in ("pose", "hypothesis"):
+        left, right = (chosen.locator(f".skeletons .{look} .{side}").first for side in ("left", "right"))
+        assert luma(painted(right, "stroke")) > luma(painted(left, "stroke")) + 60
+        assert str(left.get_attribute("d")).count("M") == str(right.get_attribute("d")).count("M") == 6
+    assert len({painted(path, "stroke") for path in chosen.locator(".skeletons .truth path").all()}) == 1
+    assert chosen.locator(".legend li").all_inner_texts() == [
+        "ground truth",
+        "this configuration, left side",
+        "its right side",
+        "its hypotheses (3)",
+    ]
+
+
+def luma(colour: str) -> float:
+    """How bright "rgb(r, g, b)" is in greyscale, 0 to 255 (ITU-R BT.601)."""
+    return sum(
+        share * int(value) for share, value in zip((0.299, 0.587, 0.114), re.findall(r"\d+", colour), strict=True)
     )
 
 

@@ -29,7 +29,7 @@ def test_a_database_holds_a_search_as_well(tmp_path: Path) -> None:
     bench.sync(worker())
     assert len(worker().open()) == 2
     assert worker().propose() is None
-    with pytest.raises(StorageError, match=r"\*\*\*@nowhere.*can't open it"):
+    with pytest.raises(StorageError, match=r"\*\*\*@nowhere.invalid/x: can't be reached"):
         optuna_storage("postgresql+psycopg://user:secret@nowhere.invalid/x")
 
 

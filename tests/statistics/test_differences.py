@@ -156,6 +156,50 @@ def test_one_seed_has_no_interval() -> None:
     assert "one seed" in found.method
 
 
+# Frames of each recording, and who moves in it: one each, twenty of one length, and one that outweighs the rest.
+TWO_SUBJECTS = {
+    "a recording each": ([1, 1], "xy"),
+    "many": ([100] * 20, "x" * 10 + "y" * 10),
+    "one outweighs the other": ([1_000_000, 1], "xy"),
+    "three, one outweighs": ([1_000_000, 1, 1], "xxy"),
+}
+
+
+def two_subjects(case: str, seeds: int, labels: int = 4) -> Samples:
+    weights, subjects = TWO_SUBJECTS[case]
+    values = drawn(labels, seeds, len(weights))
+    return replace(made(values, list(subjects)), weight_R=np.array(weights, np.float64))
+
+
+@pytest.mark.parametrize("case", TWO_SUBJECTS)
+@pytest.mark.parametrize("labels", [2, 4])
+def test_two_seeds_and_two_subjects_give_wide_and_finite_intervals(case: str, labels: int) -> None:
+    """The fewest from which anything is told: one degree of freedom for either, and never less."""
+    samples = two_subjects(case, 2, labels)
+    for found in against(samples, "a").values():
+        freedoms = (float(found.spread.seed_freedom_C[0]), float(found.spread.unit_freedom_C[0]))
+        assert min(freedoms) == pytest.approx(max(1, min(freedoms)), rel=1e-3)
+        least, most = stats.t.isf(0.025, [len(samples.subject_R) * labels, 1])
+        assert least * found.error < found.half() <= most * found.error * 1.001
+        assert (found.low + found.high) / 2 == pytest.approx(found.mean)
+        assert 0 < found.p <= found.p_holm <= 1
+        assert 0 < found.nil < 1
+        assert (found.p < 0.05) == (not found.low <= 0 <= found.high)
+    lowest = min(samples.labels, key=lambda label: float(np.mean(samples.mean_LS[samples.place(label)])))
+    assert lowest in best(samples)
+
+
+@pytest.mark.parametrize("case", TWO_SUBJECTS)
+def test_one_seed_and_two_subjects_tell_nothing(case: str) -> None:
+    samples = two_subjects(case, 1)
+    for found in against(samples, "a").values():
+        assert math.isfinite(found.mean)
+        assert not found.known
+        assert not found.told
+        assert math.isnan(found.p_holm)
+    assert best(samples) == frozenset()
+
+
 def test_no_seed_in_common_is_no_difference() -> None:
     values = drawn(seeds=4)
     values[0, :2] = values[1, 2:] = np.nan

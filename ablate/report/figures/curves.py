@@ -31,7 +31,8 @@ def curves(m: Material) -> Iterator[style.Picture]:
     for key, of in groups.items():
         kinds.setdefault(", ".join(of), []).append(key)
     figure = Figure(figsize=(style.PAGE, 2.4))
-    panels = [(axes, *panel) for axes, panel in zip(figure.subplots(1, 2), _PANELS, strict=True)]
+    both = figure.subplots(1, 2, sharex=True)  # a single validated epoch lies where it was trained
+    panels = [(axes, *panel) for axes, panel in zip(both, _PANELS, strict=True)]
     for name, keys in kinds.items():
         colour, stroke = _look(m.look, next(iter(groups[keys[0]]))) if len(kinds) <= NAMED else (style.PALE, "-")
         some = {key: trainings[key] for key in keys}

@@ -6,6 +6,7 @@ const TURN = 40; // degrees a second
 const TILT = Math.PI / 15; // the view looks down a little, so that depth shows
 const MOTION = 56;
 const ROW = 20;
+const SIDES = ["middle", "left", "right"]; // of a body
 const [LEFT, RIGHT] = [52, 30];
 
 function bytes(text) {
@@ -67,13 +68,20 @@ function stripChart(motion, stages, wide) {
   return { box, show: (frame) => cursor.setAttribute("d", `M${x(frame)} 2V${height - 20}`) };
 }
 
-// Skeletons on one ground, each a path; ``show`` draws those of a frame, turned by so many degrees.
+// A skeleton: a path for each side of the body, since these have colours of their own.
+function figure(look) {
+  const paths = SIDES.map((side) => svg("path", { class: side }));
+  return svg("g", { class: `bones ${look}` }, ...paths);
+}
+
+// Skeletons on one ground; ``show`` draws those of a frame, turned by so many degrees. A bone is [joint, joint, side].
 function skeletonChart(layers, bones, [aside, up]) {
   const height = 300;
   const width = (height * aside) / up;
   const box = svg("svg", { viewBox: `0 0 ${width.toFixed(0)} ${height}`, role: "img", class: "skeletons" });
   box.setAttribute("aria-label", `Skeletons of one frame: ${layers.map((layer) => layer.name).join(", ")}`);
-  const paths = layers.map((layer) => box.appendChild(svg("path", { class: `bones ${layer.look}` })));
+  const figures = layers.map((layer) => box.appendChild(figure(layer.look)));
+  const bonesOf = Object.fromEntries(SIDES.map((side) => [side, bones.filter((bone) => bone[2] === side)]));
   const scale = height / 2 / up;
   const show = (frame, degrees) => {
     const [cos, sin] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];
@@ -84,7 +92,10 @@ function skeletonChart(layers, bones, [aside, up]) {
     };
     layers.forEach((layer, i) => {
       const placed = layer.at(frame).map(place);
-      paths[i].setAttribute("d", bones.map(([a, b]) => `M${placed[a]}L${placed[b]}`).join(""));
+      for (const path of figures[i].children) {
+        const lines = bonesOf[path.getAttribute("class")].map(([a, b]) => `M${placed[a]}L${placed[b]}`);
+        path.setAttribute("d", lines.join(""));
+      }
     });
   };
   return { box, show };
@@ -125,11 +136,15 @@ function layersOf(window, pose, joints) {
 }
 
 function legend(hypotheses) {
-  const of = [["truth", "ground truth"], ["pose", "this configuration"]];
-  if (hypotheses) of.push(["hypothesis", `its hypotheses (${hypotheses})`]);
-  const entries = of.map(([look, text]) => {
-    const line = svg("svg", { viewBox: "0 0 24 10", "aria-hidden": "true" }, svg("path", { d: "M1 5H23", class: `bones ${look}` }));
-    return html("li", {}, line, text);
+  const of = [
+    ["truth", "middle", "ground truth"],
+    ["pose", "left", "this configuration, left side"],
+    ["pose", "right", "its right side"],
+  ];
+  if (hypotheses) of.push(["hypothesis", "middle", `its hypotheses (${hypotheses})`]);
+  const entries = of.map(([look, side, text]) => {
+    const line = svg("g", { class: `bones ${look}` }, svg("path", { d: "M1 5H23", class: side }));
+    return html("li", {}, svg("svg", { viewBox: "0 0 24 10", "aria-hidden": "true" }, line), text);
   });
   return html("ul", { class: "legend" }, ...entries);
 }

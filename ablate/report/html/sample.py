@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ablate.data.bones import SIDES
 from ablate.data.skeleton import BONES, NAMES
 from ablate.records import Record
 
@@ -44,7 +45,8 @@ def sample(shown: Mapping[str, Record], first: Iterable[str]) -> dict[str, Any]:
         kept.append({"window": place, "stages": stages, "count": record.compute.get("kept_frames") or len(motion_F)})
     drawn = ((i, windows[own["window"]], shown[labels[i]].arrays) for i in _order(labels, first) if (own := kept[i]))
     poses = _poses(drawn)
-    return {"windows": windows, "kept": kept, "poses": poses, "joints": len(NAMES), "bones": [list(b) for b in BONES]}
+    bones = [[*bone, side] for bone, side in zip(BONES, SIDES, strict=True)]
+    return {"windows": windows, "kept": kept, "poses": poses, "joints": len(NAMES), "bones": bones}
 
 
 def _window(motion_F: np.ndarray, record: Record) -> dict[str, Any]:
