@@ -6,7 +6,7 @@ but in its compiler's output; where it is missing all goes by BLAS, and nothing 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -36,11 +36,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor, *, gelu: bool = False) -> Te
         product: Tensor = PRODUCT(x, weight, bias, *(("gelu", [], "none") if gelu else ("none", [], "")))
         return product
     learns = torch.is_grad_enabled() and weight.requires_grad and weight.shape[-1] >= WIDE
-    y: Tensor
-    if learns and _suits(x):
-        y = _Learnt.apply(x, weight, bias)  # type: ignore[no-untyped-call]
-    else:
-        y = nnf.linear(x, weight, bias)
+    layer: Callable[[Tensor, Tensor, Tensor], Tensor] = _Learnt.apply if learns and _suits(x) else nnf.linear
+    y = layer(x, weight, bias)
     return nnf.gelu(y) if gelu else y
 
 

@@ -113,7 +113,8 @@ def test_peak_memory_is_the_weights_and_what_a_lift_adds() -> None:
     weights_mb = cost(wide).params_m * 4
     tokens_mb = 27 * 17 * 64 * 4 / 1e6
     assert peak_mb is not None
-    assert weights_mb + 3 * tokens_mb < peak_mb < weights_mb + 20 * tokens_mb
+    sides = 2  # of a window so small go through at once
+    assert weights_mb + 3 * tokens_mb < peak_mb < weights_mb + sides * 20 * tokens_mb
     more_mb = compute.watch(build(wide, CPU), much, ONCE, device=CPU)["peak_memory_mb"]
     assert more_mb is not None
     assert more_mb >= peak_mb

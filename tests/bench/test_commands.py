@@ -46,4 +46,4 @@ def test_the_tools_own_benches_work(name: str, tmp_path: Path) -> None:
 
 def test_the_list_of_benches_loads_none_of_them() -> None:
     script = "import sys, ablate.cli.bench; sys.exit(' '.join(m for m in sys.modules if m.startswith('ablate.bench')))"
-    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stderr == ""
+    assert not subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stderr.strip()

@@ -68,7 +68,9 @@ def test_the_fastest_without_more_error_is_recommended(measured: Measured) -> No
 def test_each_row_of_the_study_that_is_recorded_is_timed(measured: Measured) -> None:
     told = [row.what for row in measured.rows]
     assert told[0] == f"{YARDSTICK}, H 5, K 5, flip"
-    assert any(text.startswith(f"{BEST} (H 1, K 2, draws first, flip last): test 65.20 mm, 3 passes, ") for text in told)
+    assert any(
+        text.startswith(f"{BEST} (H 1, K 2, draws first, flip last): test 65.20 mm, 3 passes, ") for text in told
+    )
     assert any(text.startswith(f"{BASELINE} (H 5, K 5, flip): test 65.00 mm, 50 passes, ") for text in told)
     assert len(told) == 1 + len(SHOWN) + 2
 

@@ -83,8 +83,9 @@ def test_first_draws_x_t_alone(lifter: Lifter, flip: Flip) -> None:
 def test_where_nothing_is_added_the_state_is_the_estimate_as_noised_on_average() -> None:
     lifter, x2d = models.build("d3dp", size="tiny", seed=0).eval(), windows(2, FRAMES)
     found = lifter.lift(x2d, steps=2, flip=False, draws="first", noise=draws(lifter)[:2])
-    (_, _), (time, _) = ddim_pairs(lifter.config.timesteps, 2)
-    x_t = q_sample(found[:, 0], torch.zeros_like(found[:, 0]), torch.full((2,), time), lifter.config.timesteps)
+    timesteps = 1000
+    (_, _), (time, _) = ddim_pairs(timesteps, 2)
+    x_t = q_sample(found[:, 0], torch.zeros_like(found[:, 0]), torch.full((2,), time), timesteps)
     assert torch.allclose(found[:, 1], lifter.denoise(x2d, x_t, torch.full((2,), time)), atol=1e-5)
 
 
