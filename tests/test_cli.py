@@ -36,6 +36,10 @@ def test_every_command_has_help_with_an_example(command: str, tmp_path: Path) ->
     assert f"Example: ablate {command}" in done.stdout
 
 
+def test_help_shows_the_extra_to_install(tmp_path: Path) -> None:
+    assert "pose-ablate[dashboard]" in ablate("ui", "--help", cwd=tmp_path).stdout  # not taken for markup
+
+
 def test_validate_tells_all_problems_of_all_files(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(TINY.replace("epochs: 1", "epohs: 1"))
     (tmp_path / "b.yaml").write_text(TINY.replace("cameras: 1", "cameras: 0"))

@@ -153,3 +153,43 @@ def test_what_is_said_of_captured_motion_is_what_was_published() -> None:
     assert f"{min(nine['test']):.1f} to {max(nine['test']):.1f} mm better at 9" in text
     assert f"({min(nine['validation']):.1f} to {max(nine['validation']):.1f} mm on the validation subjects)" in text
     assert f"is {mean('mpjpe', 'test', 'all_frames') - dense:.1f} mm behind D3DP" in text
+
+
+def published(study: str, table: str) -> dict[str, dict[str, float]]:
+    """The numbers of a published table, by row and column."""
+    with (ROOT / "reports" / "published" / study / "tables" / f"{table}.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return {row.pop("configuration"): {key: float(value) for key, value in row.items() if value} for row in rows}
+
+
+UNSURE = (("motion", 27), ("attention", 27), ("attention", 9), ("dpc_knn", 9), ("merge", 9), ("random", 9))
+
+
+def test_what_is_said_of_differences_is_what_was_published() -> None:
+    text = " ".join(TEXT.split())
+    main, from_dense = published("pruning_ratio", "main"), published("pruning_ratio", "differences")
+    assert f"at most {max(row['inference_reduction_percent'] for row in main.values()):.0f} %" in text
+    assert len(from_dense) == 13
+    assert all(row["p_holm"] > 0.05 for row in from_dense.values())
+    policies = published("policies_cmu", "differences")
+    for count, word, sure in ((27, "(0.7 mm)", True), (9, "(0.3 to 0.5 mm)", False)):
+        rows = [policies[f"htp policy {policy}, keep_frames {count}"] for policy in ("tcep", "uniform")]
+        assert all((row["p_holm"] < 0.05) == sure for row in rows)
+        gains = sorted({f"{-row['difference_mm']:.1f}" for row in rows})
+        assert f"({' to '.join(gains)} mm)" == word
+    worse = {
+        policy for (policy, count) in UNSURE if policies[f"htp policy {policy}, keep_frames {count}"]["p_holm"] < 0.05
+    }
+    assert not worse
+    assert policies["htp policy motion, keep_frames 9"]["p_holm"] < 0.05
+    report = (ROOT / "reports" / "published" / "pruning_ratio_cmu" / "report.md").read_text()
+    verdict = re.search(r"\*\*holds\*\*: some htp .* against all_frames .*MPJPE (\S+) mm.* (\S+) to (\S+)\)", report)
+    assert verdict is not None
+    minus = "\N{MINUS SIGN}"
+    difference, low, high = (
+        f"{float(number.replace(minus, '-')):+.1f}".replace("-", minus) for number in verdict.groups()
+    )
+    assert f"against the same weights unpruned ({difference} mm, {low} to {high})" in text
+    claims = (ROOT / "reports" / "published" / "components_cmu" / "report.md").read_text()
+    for stage, stands in (("mgptp", "holds"), ("tcep", "can't be told"), ("sft", "can't be told")):
+        assert f"**{stands}**: htp cuts inference_gmacs by at least 5 % against htp without {stage} " in claims

@@ -143,7 +143,7 @@ def ui(
 ) -> None:
     """Open MLflow's own pages on this project's records, on this machine only (127.0.0.1).
 
-    --optuna opens Optuna's dashboard on the same studies (pip install 'pose-ablate[dashboard]'); --storage says where
+    --optuna opens Optuna's dashboard on the same studies (pip install 'pose-ablate\\[dashboard]'); --storage says where
     several machines share their search.
 
     Example: ablate ui --port 5001
