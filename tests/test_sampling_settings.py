@@ -41,7 +41,7 @@ from tests.test_study import problems
         ("draws: none, steps: 3, hypotheses: 2", "13:47", "evaluate.hypotheses: draws none makes all hypotheses equal"),
         (
             "draws: first, steps: 3, branch: {at_step: 1, hypotheses: 3}",
-            "13:43",
+            "13:44",
             "evaluate.branch: draws first adds no noise on the way, so all branches are equal; leave the branch out",
         ),
     ],
@@ -147,7 +147,7 @@ def test_records_and_report_say_how_each_was_sampled(outcome: tuple[Outcome, str
     records = {record.label: record for record in outcome[0].records}
     assert not outcome[0].failures
     assert len({record.value("mpjpe", "test") for record in records.values()}) == 5
-    every, last = records["htp draws first, flip on"], records["htp draws first, flip last"]
+    every, last = records["htp draws first, flip True"], records["htp draws first, flip last"]
     assert every.training_key == last.training_key
     assert (last.config["evaluate"]["flip"], last.config["evaluate"]["draws"]) == ("last", "first")
     assert "draws" not in records["d3dp"].config["evaluate"]
@@ -159,7 +159,7 @@ def test_records_and_report_say_how_each_was_sampled(outcome: tuple[Outcome, str
 
 
 def test_what_is_usual_is_not_told(outcome: tuple[Outcome, str]) -> None:
-    usual = [record for record in outcome[0].records if record.label == "htp draws all, flip on"]
+    usual = [record for record in outcome[0].records if record.label == "htp draws all, flip True"]
     assert (flip(usual), departures(usual)) == ("on", "")
 
 
