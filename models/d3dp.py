@@ -79,7 +79,7 @@ class Lifter(contract.Lifter):
                 chosen,
                 flip=flip is not False,
                 together=cut.together,
-                half=execution.half,
+                execution=execution,
             )
 
             def estimate(x_t: Tensor, step: int, passes: Passes = passes) -> Tensor:

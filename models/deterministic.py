@@ -59,7 +59,7 @@ class Lifter(contract.Lifter):
                 [chosen],
                 flip=flip is not False,
                 together=cut.together,
-                half=execution.half,
+                execution=execution,
             )
             x0_BHFJ3[some] = passes(nothing_BHFJ0[some], None, 0, flip=flip is not False)
         return x0_BHFJ3[:, None]

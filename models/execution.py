@@ -31,11 +31,13 @@ class Execution:
     never at a clock (``models.probing.fastest`` does), so that a record can be made again: on a CPU as many as stay in
     its cache, elsewhere as many as memory surely holds. On a CPU that rule takes one hypothesis at a time, so that the
     first of many are bit for bit those of a run with few. ``precision``: ``bf16-mixed`` multiplies in bfloat16 and adds
-    up in float32.
+    up in float32. ``compiled``: through torch.compile, whose first call for each shape takes tens of seconds and on a
+    CPU asks for a C++ compiler; on a GPU it replays CUDA graphs. It pays where a network is small.
     """
 
     rows: int | None = None
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    compiled: bool = False
 
     @property
     def half(self) -> bool:

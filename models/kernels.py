@@ -30,12 +30,14 @@ class Linear(nn.Linear):
 def linear(x: Tensor, weight: Tensor, bias: Tensor, *, gelu: bool = False) -> Tensor:
     """``x`` (..., C) times ``weight`` (C', C) plus ``bias``, through an exact GELU where one is asked for.
 
-    oneDNN multiplies in inference mode, as ``lift`` has it, and wide layers where they learn.
+    oneDNN multiplies in inference mode, as ``lift`` has it, and wide layers where they learn; what is being compiled
+    keeps to torch's own names, since the compiler sees into nothing else.
     """
-    if torch.is_inference_mode_enabled() and _suits(x):
+    own = not torch.compiler.is_compiling()
+    if own and torch.is_inference_mode_enabled() and _suits(x):
         product: Tensor = PRODUCT(x, weight, bias, *(("gelu", [], "none") if gelu else ("none", [], "")))
         return product
-    learns = torch.is_grad_enabled() and weight.requires_grad and weight.shape[-1] >= WIDE
+    learns = own and torch.is_grad_enabled() and weight.requires_grad and weight.shape[-1] >= WIDE
     layer: Callable[[Tensor, Tensor, Tensor], Tensor] = _Learnt.apply if learns and _suits(x) else nnf.linear
     y = layer(x, weight, bias)
     return nnf.gelu(y) if gelu else y

@@ -4,11 +4,13 @@ Legend: B windows, S sides (straight, and mirrored where there is a flip), H hyp
 a joint that are diffused, C channels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from models.execution import BY_DEVICE, Execution
 from models.htp import Selection
 from models.mirror import mirror
 from models.mixste import MixSTE
@@ -18,8 +20,8 @@ class Passes:
     """What the network knows of some windows before it sees a state of them, for any number of passes.
 
     ``x2d_BFJ2``: their 2D poses; ``selections``: what each step prunes, one for all hypotheses and both sides.
-    ``together``: straight and mirrored states go through as one batch, else one after the other. ``half``: the network
-    multiplies in bfloat16. Nothing that comes out can be part of a gradient.
+    ``together``: straight and mirrored states go through as one batch, else one after the other. ``execution``
+    says in what precision, and whether compiled. Nothing that comes out can be part of a gradient.
     """
 
     @torch.inference_mode()
@@ -31,9 +33,10 @@ class Passes:
         *,
         flip: bool,
         together: bool,
-        half: bool = False,
+        execution: Execution = BY_DEVICE,
     ) -> None:
-        self._denoiser, self._selections, self._half = denoiser, selections, half
+        self._selections, self._half = selections, execution.half
+        self._denoised = _compiled(denoiser) if execution.compiled else denoiser.denoised
         sides = [x2d_BFJ2, mirror(x2d_BFJ2)] if flip else [x2d_BFJ2]
         self._together = together and flip
         # side by side for each window, as a selection is repeated
@@ -61,4 +64,18 @@ class Passes:
     def _pass(
         self, known_BFJC: Tensor, xt_BHFJA: Tensor, time_BC: Tensor | None, selection: Selection | None
     ) -> Tensor:
-        return self._denoiser.denoised(known_BFJC, xt_BHFJA, time_BC, selection, half=self._half)
+        return self._denoised(known_BFJC, xt_BHFJA, time_BC, selection, half=self._half)
+
+
+def _compiled(denoiser: MixSTE) -> Callable[..., Tensor]:
+    """Its passes as torch compiles them, once for each shape. On a GPU these are CUDA graphs; the next one's result
+    will lie where this one's does, so this one's is taken away."""
+    mode = "reduce-overhead" if denoiser.head.weight.device.type == "cuda" else None
+    compiled: Any = torch.compile(denoiser.denoised, fullgraph=True, dynamic=False, mode=mode)
+
+    def denoised(*given: Any, **settings: Any) -> Tensor:
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        x0: Tensor = compiled(*given, **settings).clone()
+        return x0
+
+    return denoised

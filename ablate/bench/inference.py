@@ -205,23 +205,17 @@ def _compiled(bench: Bench) -> Iterator[Row]:
     """One pass as torch compiles it; nothing where there is no compiler that it could ask."""
     if bench.device.type == "cpu" and shutil.which(os.environ.get("CXX", "g++")) is None:
         return
-    lifter, noise = bench.lifters["d3dp"], bench.noise(1, 1)
-    compiled: Any = torch.compile(lifter.denoiser, dynamic=False)
-    t_B = torch.full((1,), 999, device=bench.device)
-
-    @torch.no_grad()
-    def run() -> None:
-        compiled(bench.x2d_BFJ2, noise[0], t_B)
-        if bench.device.type == "cuda":
-            torch.cuda.synchronize(bench.device)
-
-    began = time.perf_counter()
-    run()
-    warming = time.perf_counter() - began
-    ways = {"fast": partial(bench.lift, "d3dp", noise, flip=False), "compiled": run}
-    times = _race(ways, ROUNDS)
-    yield Row(what="torch.compile of a pass of d3dp, warm-up", value=warming, unit="s")
-    yield ratio_row("a pass compiled against the fast path, d3dp, no flip", times["compiled"], times["fast"])
+    noise, execution = bench.noise(1, 1), Execution(compiled=True)
+    for name in bench.lifters:
+        ways = {
+            "fast": partial(bench.lift, name, noise, flip=False),
+            "compiled": partial(bench.lift, name, noise, execution, flip=False),
+        }
+        began = time.perf_counter()
+        ways["compiled"]()
+        yield Row(what=f"torch.compile of a pass of {name}, warm-up", value=time.perf_counter() - began, unit="s")
+        times = _race(ways, REPEATS)
+        yield ratio_row(f"a pass of {name}, compiled, against the same", times["compiled"], times["fast"])
 
 
 def _memory(bench: Bench) -> Iterator[Row]:

@@ -1,6 +1,8 @@
 """How lifting is cut and carried out changes its speed and memory, and no pose beyond rounding."""
 
 import itertools
+import os
+import shutil
 
 import pytest
 import torch
@@ -28,6 +30,7 @@ FRAMES = models.SIZES["tiny"]["frames"]
 ROWS = (1, 3, None, 10_000)
 FEW = (3, 10_000)
 A_PASS, SAMPLING = 3e-5, 1e-4
+COMPILER = shutil.which(os.environ.get("CXX", "g++"))
 
 
 @pytest.fixture(scope="module", params=COMBINATIONS, ids=called)
@@ -243,3 +246,18 @@ def test_a_probe_finds_some_of_its_candidates() -> None:
     assert found.rows in CANDIDATES
     assert found.precision == "bf16-mixed"
     assert fastest(models.build("mixste", size="tiny", seed=0).eval(), flip=False).rows in CANDIDATES
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(COMPILER is None and "ABLATE_CI" not in os.environ, reason="no C++ compiler on this machine")
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method.:DeprecationWarning")  # of torch's compiler itself
+@pytest.mark.parametrize("name", ["d3dp", "htp", "mixste"])
+def test_what_torch_compiles_gives_the_same_poses(name: str) -> None:
+    lifter, x2d = models.build(name, size="tiny", seed=0, init="warm").eval(), windows(2, FRAMES)
+    count = several(lifter.config, 2)
+    noise = draws(lifter, 2, count, count)
+    plain, compiled = (
+        lifter.lift(x2d, hypotheses=count, steps=count, noise=noise, execution=Execution(compiled=compiled))
+        for compiled in (False, True)
+    )
+    assert worst(plain, compiled) < SAMPLING
