@@ -36,6 +36,9 @@ app.add_typer(data.data, name="data")
 
 def main() -> None:
     """The console command."""
-    # Waiting threads that spin slow small networks down severalfold on a busy machine; torch reads this at import.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # How threads wait for each other; torch reads it at import. Spinning for long slows small networks down severalfold
+    # on a busy machine, and sleeping at once by a third on a quiet one: so GNU's library spins for microseconds.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     app()
