@@ -1,6 +1,7 @@
 """What the README tells a reader to type works."""
 
 import csv
+import json
 import os
 import re
 import shlex
@@ -84,6 +85,8 @@ def test_ablate_commands_run_in_order(checkout: Path) -> None:
         if command[0] in ("plan", "run", "report", "show") and "--help" not in command:
             settings = [f"--set={path}={value}" for path, value in SMALL.items()]
             command += settings
+        if command[0] == "bench":
+            command.append("--quick")
         if command[0] == "evaluate":
             command += ["--set=data.clip_seconds=1", "--set=data.cameras=1"]
         env = {**os.environ, "COLUMNS": "160"}
@@ -193,3 +196,12 @@ def test_what_is_said_of_differences_is_what_was_published() -> None:
     claims = (ROOT / "reports" / "published" / "components_cmu" / "report.md").read_text()
     for stage, stands in (("mgptp", "holds"), ("tcep", "can't be told"), ("sft", "can't be told")):
         assert f"**{stands}**: htp cuts inference_gmacs by at least 5 % against htp without {stage} " in claims
+
+
+def test_what_is_said_of_speed_is_what_was_measured() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \|$", TEXT, re.M)
+    assert len(rows) >= 8
+    for bench, what, *said in rows:
+        result = json.loads((ROOT / "reports" / "published" / "bench" / bench / "result.json").read_text())
+        (row,) = (row for row in result["rows"] if row["what"] == what)
+        assert said == [f"{row[name]:.3g}" for name in ("value", "low", "high")], what

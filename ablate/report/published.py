@@ -54,30 +54,47 @@ def text() -> str:
 
 def published(records: Sequence[Record], about: About, table: str | None = None) -> Published:
     """The published rows that may stand beside these records; ``table`` is one like the program's own, the default."""
+    here = _Here.of(records)
+    if not set(here.data) & set(DATASETS.values()):
+        return Published(None, (), f"Published results: no paper publishes on this data ({', '.join(here.data)}).")
     rows = list(csv.DictReader(io.StringIO(text() if table is None else table)))
-    judged = [(row, _why_not(row, records)) for row in rows]
+    judged = [(row, _why_not(row, here)) for row in rows]
     kept = [row for row, why in judged if not why]
     left_out = tuple((_called(row), why) for row, why in judged if why)
-    here = distinct(records, "config.data.name")
-    if not set(here) & set(DATASETS.values()):
-        return Published(None, (), f"Published results: no paper publishes on this data ({', '.join(map(str, here))}).")
     said = f"Published rows that are left out: {len(left_out)}, [each with the reason](tables/{LEFT_OUT})."
     return Published(_table(kept, about) if kept else None, left_out, said if left_out else "")
 
 
-def _why_not(row: Mapping[str, str], records: Sequence[Record]) -> str:
+@dataclass(frozen=True)
+class _Here:
+    """What a row is held against: the records' data, ground truths, inputs and oracles."""
+
+    data: tuple[str, ...]
+    truths: tuple[str, ...]
+    inputs: tuple[str, ...]
+    oracles: frozenset[str]
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> "_Here":
+        data, truths = (tuple(map(str, distinct(records, f"config.data.{key}"))) for key in ("name", "annotations"))
+        numbers = [m for record in records for m in record.metrics]
+        inputs = sorted({m.input for m in numbers if m.split == "test"})
+        return cls(
+            data, truths, tuple(inputs), frozenset(m.aggregation for m in numbers if m.hypotheses > 1 and m.oracle)
+        )
+
+
+def _why_not(row: Mapping[str, str], here: _Here) -> str:
     """Why a row may not stand beside the records; empty where it may."""
-    checks = (_data(row, records), _numbers(row), _input(row, records), _oracle(row, records))
+    checks = (_data(row, here), _numbers(row), _input(row, here), _oracle(row, here))
     return next(filter(None, checks), "")
 
 
-def _data(row: Mapping[str, str], records: Sequence[Record]) -> str:
-    here = distinct(records, "config.data.name")
-    if DATASETS.get(row["dataset"]) not in here:
-        return f"other data, {row['dataset']} and not {', '.join(map(str, here))}"
-    truths = distinct(records, "config.data.annotations")
-    if row["annotation"] and row["annotation"] not in truths:
-        return f"another ground truth, {row['annotation']} and not {', '.join(map(str, truths))}"
+def _data(row: Mapping[str, str], here: _Here) -> str:
+    if DATASETS.get(row["dataset"]) not in here.data:
+        return f"other data, {row['dataset']} and not {', '.join(here.data)}"
+    if row["annotation"] and row["annotation"] not in here.truths:
+        return f"another ground truth, {row['annotation']} and not {', '.join(here.truths)}"
     return ""
 
 
@@ -85,19 +102,17 @@ def _numbers(row: Mapping[str, str]) -> str:
     return "" if any(row[name] for name in VALUES) else "it gives no error"
 
 
-def _input(row: Mapping[str, str], records: Sequence[Record]) -> str:
-    here = sorted({m.input for record in records for m in record.metrics if m.split == "test"})
-    if INPUTS.get(row["input_2d"]) not in here:
-        return f"another input, {row['input_2d']}; measured here: {', '.join(here)}"
+def _input(row: Mapping[str, str], here: _Here) -> str:
+    if INPUTS.get(row["input_2d"]) not in here.inputs:
+        return f"another input, {row['input_2d']}; measured here: {', '.join(here.inputs)}"
     return "another input, the true action label" if "action label is an input" in row["source"] else ""
 
 
-def _oracle(row: Mapping[str, str], records: Sequence[Record]) -> str:
+def _oracle(row: Mapping[str, str], here: _Here) -> str:
     aggregation = AGGREGATIONS.get(row["aggregation"])
     if aggregation is None or row["oracle"] == "unstated":
         return "it doesn't say how hypotheses became one pose, so it may be an oracle"
-    measured = {m.aggregation for record in records for m in record.metrics if m.hypotheses > 1 and m.oracle}
-    if row["oracle"] != "no" and aggregation not in measured:
+    if row["oracle"] != "no" and aggregation not in here.oracles:
         return f"an oracle, {aggregation}, that was not measured here"
     return ""
 
