@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from models.contract import Lifter
 
 TIMED_S = 1.0  # how long one measurement is repeated
+LONG_S = 5.0  # in which what only the first run does (libraries load, buffers are made) no longer counts
 STEPS = 4  # of one timed epoch
 BATCHES = 2  # of one timed evaluation
 ENDLESS = 1_000_000  # epochs: what is timed stops by itself
@@ -232,9 +233,13 @@ def _first(windows: Windows, count: int) -> Windows:
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    """The mean of as many runs as fit into TIMED_S, of one at least, after one that warms up."""
-    work()
+    """The mean of as many runs as fit into TIMED_S, of one at least, after one that warms up; the first where it is
+    long by itself."""
     began, runs = time.perf_counter(), 0
+    work()
+    if (passed := time.perf_counter() - began) > LONG_S:
+        return passed
+    began = time.perf_counter()
     while (passed := time.perf_counter() - began) < TIMED_S or not runs:
         work()
         runs += 1

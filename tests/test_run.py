@@ -4,19 +4,16 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 from mlflow.tracking import MlflowClient
 
-from ablate import evaluate, laboratory
+from ablate import laboratory
 from ablate.errors import InputError
 from ablate.ledger import open_ledger
 from ablate.loading import check
 from ablate.records import Record, load_all
 from ablate.runner import Outcome, retry, run, status
-from ablate.sections import EvaluateConfig
 from ablate.source import parse
 from ablate.store import Store
 from ablate.terminal import Plain
@@ -50,6 +47,13 @@ def records(folder: Path) -> list[Record]:
 
 def content(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in (folder / "home" / "records" / "quick").iterdir()}
+
+
+def statuses(folder: Path) -> set[str]:
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/home/mlflow.db")
+    experiment = client.get_experiment_by_name("quick")
+    assert experiment is not None
+    return {run.info.status for run in client.search_runs([experiment.experiment_id])}
 
 
 def test_every_trial_has_one_complete_record(finished: Path) -> None:
@@ -170,68 +174,6 @@ def test_a_sampler_searches_and_its_results_come_back(tmp_path: Path) -> None:
     before = content(tmp_path)
     assert [r.name for r in go(tmp_path, text).records] == [r.name for r in first.records]
     assert content(tmp_path) == before
-
-
-def test_a_training_that_diverges_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
-    text = TINY.replace("seeds: [0, 1]", "seeds: [0]").replace(
-        "train.mode: each}", "train.mode: each, train.learning_rate: 1.0e+30, train.clip: null, train.warmup: 0}"
-    )
-    outcome = go(tmp_path, text)
-    assert len(outcome.records) == 4
-    (failure,) = outcome.failures
-    assert failure.startswith("d3dp, seed 0: ")
-
-
-def test_an_interrupt_keeps_what_is_finished_and_the_same_command_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real, calls = laboratory.Laboratory.evaluate, []
-
-    def interrupted(self: laboratory.Laboratory, job: Job, halvings: int = 0) -> Iterator[Record]:
-        calls.append(job)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return real(self, job, halvings)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(laboratory.Laboratory, "evaluate", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            go(tmp_path)
-    before = content(tmp_path)
-    assert len(before) == 4  # two records, a JSON and an npz each
-    assert statuses(tmp_path) == {"FINISHED", "KILLED"}  # the study's own run says that it stopped short
-    go(tmp_path)
-    after = content(tmp_path)
-    assert len(after) == 20
-    assert {name: after[name] for name in before} == before
-    assert statuses(tmp_path) == {"FINISHED"}
-
-
-def statuses(folder: Path) -> set[str]:
-    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/home/mlflow.db")
-    experiment = client.get_experiment_by_name("quick")
-    assert experiment is not None
-    return {run.info.status for run in client.search_runs([experiment.experiment_id])}
-
-
-def test_memory_that_does_not_suffice_halves_the_batch_until_it_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real, batches = evaluate.evaluate_counts, []
-
-    def scarce(lifter: Any, windows: Any, config: EvaluateConfig, *rest: Any, **named: Any) -> Any:
-        if config.hypotheses > 1:  # what validates an epoch fits
-            batches.append(config.batch)
-            if config.batch > 20:
-                raise torch.OutOfMemoryError("no more of it")
-        return real(lifter, windows, config, *rest, **named)
-
-    monkeypatch.setattr(laboratory, "evaluate_counts", scarce)
-    text = TINY.replace("seeds: [0, 1]", "seeds: [0]").replace("[1.0, 0.6]", "[1.0]").replace("[5, 3]", "[5]")
-    outcome = go(tmp_path, text)
-    assert not outcome.failures
-    assert len(outcome.records) == 2
-    assert batches == [64, 32, 16, 16] * 2
 
 
 def test_a_bug_fails_its_trials_with_the_place_and_retry_forgives_it(
