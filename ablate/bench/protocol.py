@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 import models
 from ablate import seeds
 from ablate.bench import Measured, Row
+from ablate.bench.protocol_figure import picture
 from ablate.bench.ratios import Contender, Timing, race, ratio_row, timing_row
 from ablate.bench.textbook import Textbook
 from ablate.costing import cost_of
@@ -28,7 +28,6 @@ from ablate.errors import InputError
 from ablate.ledger import open_ledger
 from ablate.loading import check
 from ablate.plan import Cell, expand
-from ablate.report.figures import style
 from ablate.source import find_study, read
 from ablate.statistics.differences import Difference, differences
 from ablate.statistics.samples import samples
@@ -97,7 +96,10 @@ def protocol(*, size: str | None = None, device: str = "cpu", quick: bool = Fals
     ways = _ways([cells[label] for label in labels], records, baseline, timings)
     best = recommended(ways)
     yardstick = timings[YARDSTICK]
-    files = {"protocols.csv": _table(ways, yardstick), "protocols.png": _picture(ways, yardstick, best)}
+    files = {
+        "protocols.csv": _table(ways, yardstick),
+        "protocols.png": picture(ways, _reference(ways), yardstick, best, MARGIN_MM),
+    }
     return Measured(rows=_rows(ways, yardstick, best, base=size == "base"), files=files)
 
 
@@ -237,30 +239,3 @@ def _table(ways: Sequence[Way], yardstick: Timing) -> bytes:
         said = [getattr(how, name) for name in fields]
         writer.writerow([way.label, *said, way.passes, *(f"{number:.5g}" for number in numbers)])
     return text.getvalue().encode()
-
-
-def _picture(ways: Sequence[Way], yardstick: Timing, best: Way | None) -> bytes:
-    """Test error against time: a point a row of the study, in another marker where it prunes; recommended is ringed."""
-    with style.house():
-        figure = Figure(figsize=(style.PAGE, 3.4))
-        axes = figure.subplots()
-        for pruned, name, place in ((False, "dense", 0), (True, "pruned", 1)):
-            those = [way for way in ways if (way.cell.configuration.model.pruning is not None) == pruned]
-            x, y = [way.timing.median for way in those], [way.test_mm for way in those]
-            axes.plot(x, y, style.MARKERS[place], color=style.COLOURS[place], linestyle="none", label=name)
-        for way in ways:
-            axes.annotate(way.label, (way.timing.median, way.test_mm), (3, 3), textcoords="offset points", fontsize=6)
-        reference = _reference(ways)
-        error, name = reference.test_mm, f"{YARDSTICK}, {reference.label}"
-        axes.plot([yardstick.median], [error], "X", color=style.INK, linestyle="none", label=name)
-        axes.axhline(error + MARGIN_MM, color=style.PALE, linestyle="--", label=f"its error + {MARGIN_MM} mm")
-        if best is not None:
-            x, y = [best.timing.median], [best.test_mm]
-            axes.plot(x, y, "o", mfc="none", mec=style.INK, markersize=10, linestyle="none", label="recommended")
-        style.spread_out(axes, "x", [yardstick.median, *(way.timing.median for way in ways)])
-        axes.set_xlabel("seconds a window, measured here")
-        axes.set_ylabel("MPJPE, test (mm)")
-        figure.legend(loc="outside upper center", ncols=5)
-        held = io.BytesIO()
-        figure.savefig(held, format="png", metadata={"Software": "pose-ablate"})
-    return held.getvalue()
