@@ -22,7 +22,7 @@ KINDS = (  # does it prune, is it low-passed, and its name in the figure
 )
 
 
-def picture(ways: Sequence["Way"], reference: "Way", yardstick: Timing, best: "Way | None", margin_mm: float) -> bytes:
+def picture(ways: Sequence["Way"], reference: "Way", yardstick: Timing, best: "Way", margin_mm: float) -> bytes:
     """A PNG of test error against seconds a window: a point a way, with the 95 % interval of its difference from the
     ``reference``'s error; hollow where it is low-passed, in another marker where it prunes; ``best`` is ringed.
 
@@ -37,9 +37,8 @@ def picture(ways: Sequence["Way"], reference: "Way", yardstick: Timing, best: "W
         error, name = reference.test_mm, f"{yardstick.name}, {reference.label}"
         axes.plot([yardstick.median], [error], "X", color=style.INK, linestyle="none", label=name)
         axes.axhline(error + margin_mm, color=style.PALE, linestyle="--", label=f"its error + {margin_mm} mm")
-        if best is not None:
-            ring: dict[str, Any] = {"mfc": "none", "mec": style.INK, "markersize": 10, "linestyle": "none"}
-            axes.plot([best.timing.median], [best.test_mm], "o", label="recommended", **ring)
+        ring: dict[str, Any] = {"mfc": "none", "mec": style.INK, "markersize": 10, "linestyle": "none"}
+        axes.plot([best.timing.median], [best.test_mm], "o", label="recommended", **ring)
         style.spread_out(axes, "x", [yardstick.median, *(way.timing.median for way in ways)])
         style.fit(axes, "y", [way.test_mm for way in ways])
         axes.set_xlabel("seconds a window, measured here")
