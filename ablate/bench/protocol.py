@@ -37,6 +37,7 @@ from models.sampling import passes
 
 if TYPE_CHECKING:
     from ablate.records import Record
+    from models.contract import Lifter
 
 STUDY = "protocol_cmu"
 YARDSTICK = "textbook"
@@ -127,17 +128,20 @@ def _records(home: Path) -> list["Record"]:
 
 def _timed(cells: Sequence[Cell], baseline: Cell, device: torch.device, *, quick: bool) -> Mapping[str, Timing]:
     """What lifting one window takes, by label, the textbook's way of sampling the baseline among them. Rows that differ
-    in what comes after lifting are timed once."""
+    in what comes after lifting are timed once; rows of one model share its weights, since where in memory these lie
+    makes a difference of its own."""
+    kinds = {cell.configuration.model for cell in cells}
+    lifters = {model: models.build(model, seed=0).to(device).eval() for model in kinds}
     alike: dict[Any, list[str]] = {}
     for cell in cells:
         how = replace(cell.configuration.evaluate, low_pass=None)
         alike.setdefault((cell.configuration.model, how), []).append(cell.label)
     named = {cell.label: cell for cell in cells}
-    contenders = [
-        Contender(labels[0], partial(_lift, named[labels[0]], *_made(named[labels[0]], device)))
-        for labels in alike.values()
-    ]
-    _, x2d_BFJ2, noise = _made(baseline, device)
+    contenders = []
+    for (model, _), (label, *_) in alike.items():
+        cell, lifter = named[label], lifters[model]
+        contenders.append(Contender(label, partial(_lift, cell, lifter, *_drawn(cell, lifter))))
+    x2d_BFJ2, noise = _drawn(baseline, lifters[baseline.configuration.model])
     # it knows no other input, and what the 2D is relative to takes no time
     like, how = replace(baseline.configuration.model, input="absolute"), baseline.configuration.evaluate
     textbook = Textbook(models.build(like, seed=0)).to(device).eval()
@@ -148,16 +152,16 @@ def _timed(cells: Sequence[Cell], baseline: Cell, device: torch.device, *, quick
     return {**timed, YARDSTICK: found[YARDSTICK]}
 
 
-def _made(cell: Cell, device: torch.device) -> tuple[Any, Tensor, Tensor]:
-    """A lifter with fresh weights, a window and its draws."""
-    lifter, how = models.build(cell.configuration.model, seed=0).to(device).eval(), cell.configuration.evaluate
-    frames, generator = cell.configuration.model.frames, seeds.torch_stream(0, "measure")
+def _drawn(cell: Cell, lifter: "Lifter") -> tuple[Tensor, Tensor]:
+    """A window and its draws, where the lifter is."""
+    how, frames, generator = cell.configuration.evaluate, lifter.config.frames, seeds.torch_stream(0, "measure")
     x2d_BFJ2 = torch.randn(1, frames, len(NAMES), 2, generator=generator)
     noise = torch.randn(how.steps, 1, how.hypotheses, frames, len(NAMES), lifter.channels, generator=generator)
-    return lifter, x2d_BFJ2.to(device), noise.to(device)
+    device = lifter.denoiser.head.weight.device
+    return x2d_BFJ2.to(device), noise.to(device)
 
 
-def _lift(cell: Cell, lifter: Any, x2d_BFJ2: Tensor, noise_KBHFJA: Tensor) -> None:
+def _lift(cell: Cell, lifter: "Lifter", x2d_BFJ2: Tensor, noise_KBHFJA: Tensor) -> None:
     how = cell.configuration.evaluate
     with torch.inference_mode():
         pose = lifter.lift(
