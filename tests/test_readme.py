@@ -10,6 +10,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 import pytest
@@ -198,10 +199,34 @@ def test_what_is_said_of_differences_is_what_was_published() -> None:
         assert f"**{stands}**: htp cuts inference_gmacs by at least 5 % against htp without {stage} " in claims
 
 
+def bench(name: str) -> Path:
+    return ROOT / "reports" / "published" / "bench" / name
+
+
+def measured(name: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads((bench(name) / "result.json").read_text())["rows"]
+    return rows
+
+
 def test_what_is_said_of_speed_is_what_was_measured() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \|$", TEXT, re.M)
-    assert len(rows) >= 8
-    for bench, what, *said in rows:
-        result = json.loads((ROOT / "reports" / "published" / "bench" / bench / "result.json").read_text())
-        (row,) = (row for row in result["rows"] if row["what"] == what)
-        assert said == [f"{row[name]:.3g}" for name in ("value", "low", "high")], what
+    said = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \|$", TEXT, re.M)
+    assert len(said) >= 8
+    for name, what, *numbers in said:
+        (row,) = (row for row in measured(name) if row["what"] == what)
+        assert numbers == [f"{row[part]:.3g}" for part in ("value", "low", "high")], what
+
+
+def test_what_is_said_of_ways_to_sample_is_what_was_measured() -> None:
+    with (bench("protocol-base") / "protocols.csv").open() as lines:
+        ways = {row["label"]: row for row in csv.DictReader(lines)}
+    said = re.findall(r"^\| `([\w ]+)` \| ([^|]+) \| (\d+) \| ([\d.]+) \| ([^|]+) \|$", TEXT, re.M)
+    assert len(said) >= 10
+    for label, _, passes, times, difference in said:
+        way = ways[label]
+        mean, low, high = (float(way[f"test_difference_{part}mm"]) for part in ("", "low_", "high_"))
+        interval = f"{mean:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "−")
+        assert (passes, times) == (way["passes"], f"{float(way['times_as_fast']):.3g}"), label
+        assert difference == ("0" if label == "d3dp" else interval), label
+    knees = [label for label, how, *_ in said if how.startswith("the knee")]
+    recommended = {row["what"] for name in ("protocol-base", "protocol") for row in measured(name)}
+    assert {f"recommended: {label}, chosen on validation" for label in knees} <= recommended
