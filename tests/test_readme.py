@@ -224,7 +224,7 @@ def test_what_is_said_of_ways_to_sample_is_what_was_measured() -> None:
     for label, _, passes, times, difference in said:
         way = ways[label]
         mean, low, high = (float(way[f"test_difference_{part}mm"]) for part in ("", "low_", "high_"))
-        interval = f"{mean:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "−")
+        interval = f"{mean:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "\N{MINUS SIGN}")
         assert (passes, times) == (way["passes"], f"{float(way['times_as_fast']):.3g}"), label
         assert difference == ("0" if label == "d3dp" else interval), label
     knees = [label for label, how, *_ in said if how.startswith("the knee")]
