@@ -216,6 +216,14 @@ def test_what_is_said_of_speed_is_what_was_measured() -> None:
         assert numbers == [f"{row[part]:.3g}" for part in ("value", "low", "high")], what
 
 
+def test_what_is_said_of_another_machine_is_what_was_measured() -> None:
+    first = [what for name, what in re.findall(r"^\| `(\w+)` \| (d3dp [^|]+) \|", TEXT, re.M) if name == "inference"]
+    earlier = {row["what"]: row["value"] for row in measured("inference-earlier")}
+    said = re.search(r"three rows came out at ([\d.]+), ([\d.]+) and ([\d.]+) ", TEXT)
+    assert said is not None
+    assert said.groups() == tuple(f"{earlier[what]:.3g}" for what in first)
+
+
 def test_what_is_said_of_ways_to_sample_is_what_was_measured() -> None:
     with (bench("protocol-base") / "protocols.csv").open() as lines:
         ways = {row["label"]: row for row in csv.DictReader(lines)}

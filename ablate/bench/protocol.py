@@ -83,8 +83,7 @@ def protocol(*, size: str | None = None, device: str = "cpu", quick: bool = Fals
     ``size`` is what is timed, the recorded one by default; at base it takes about a quarter of an hour. Recommended is
     the fastest row whose mean error on validation is within 0.5 mm of the best row's; what it then errs on test, which
     chose nothing, is held against the baseline with 95 % confidence. A low pass comes after lifting and is not timed.
-    Raises InputError where ``home`` has no records of the study, or
-    some of other settings among them.
+    Raises InputError where ``home`` has no records of the study, or some of other settings among them.
     """
     records = _records(home)
     size = "tiny" if quick else size

@@ -54,7 +54,7 @@ def picture(ways: Sequence["Way"], reference: "Way", yardstick: Timing, best: "W
 
 def _point(axes: Axes, way: "Way") -> None:
     x, y, off = way.timing.median, way.test_mm, way.test
-    if np.isfinite(off.half()):
+    if off.known:
         ends = [[off.mean - off.low], [off.high - off.mean]]
         axes.errorbar([x], [y], yerr=ends, fmt="none", ecolor=style.PALE, elinewidth=0.7, capsize=1.5, zorder=1)
     configuration = way.cell.configuration
